@@ -1,0 +1,1 @@
+"""Who is in the study: manifest, phantoms, splits."""

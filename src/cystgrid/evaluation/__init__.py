@@ -1,0 +1,1 @@
+"""predictions.csv -> tables; imports no torch."""

@@ -1,0 +1,1 @@
+"""Grid -> class scores."""

@@ -1,0 +1,1 @@
+"""Volume -> the crop a model sees."""

@@ -1,0 +1,1 @@
+"""A scan, as the world stores it, read strictly into a ``Volume``."""

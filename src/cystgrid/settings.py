@@ -1,0 +1,60 @@
+"""The base of every stage's settings: frozen, and unknown keys are refused with the nearest known."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cystgrid.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """Frozen settings of one stage; sub-class beside the thing they configure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str) -> Self:
+        """Validate ``values``; every fault is one line of a single ``SettingsError``.
+
+        Args:
+            values: settings as read from TOML or JSON.
+            where: the file they came from, for the message.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _as_settings_error(cls, error, where) from error
+
+
+def _as_settings_error(
+    model: type[BaseModel], error: ValidationError, where: str
+) -> SettingsError:
+    faults = error.errors()
+    first = faults[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = f" ({len(faults) - 1} more faults in this file)" if len(faults) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(model, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
+        hint = f"did you mean {near[0]!r}? Available: {', '.join(sorted(known))}" + more
+        return SettingsError(f"{where}: {key}", got="an unknown key", expected="a known one", do=hint)
+    return SettingsError(
+        f"{where}: {key}",
+        got=repr(first["input"]),
+        expected=first["msg"].removeprefix("Value error, "),
+        do="correct this value and run again" + more,
+    )
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The field names of the (nested) settings model at ``path``."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""Splits + grids + model -> out-of-fold predictions."""
