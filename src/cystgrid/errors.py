@@ -18,7 +18,7 @@ class CystgridError(Exception):
         super().__init__(f"{where}: got {got}, expected {expected}; {do}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a worker process, where arguments are re-applied by position."""
+        """Survive the way back from a worker process, which re-applies arguments by position."""
         return (_rebuild, (type(self), self.where, self.got, self.expected, self.do))
 
 

@@ -1,4 +1,4 @@
-"""The base of every stage's settings: frozen, and unknown keys are refused with the nearest known."""
+"""The base of every stage's settings: frozen; unknown keys are refused with the nearest known."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ class Settings(BaseModel):
             raise _as_settings_error(cls, error, where) from error
 
 
-def _as_settings_error(
-    model: type[BaseModel], error: ValidationError, where: str
-) -> SettingsError:
+def _as_settings_error(model: type[BaseModel], error: ValidationError, where: str) -> SettingsError:
     faults = error.errors()
     first = faults[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -40,7 +38,9 @@ def _as_settings_error(
         known = _known_keys(model, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
         hint = f"did you mean {near[0]!r}? Available: {', '.join(sorted(known))}" + more
-        return SettingsError(f"{where}: {key}", got="an unknown key", expected="a known one", do=hint)
+        return SettingsError(
+            f"{where}: {key}", got="an unknown key", expected="a known one", do=hint
+        )
     return SettingsError(
         f"{where}: {key}",
         got=repr(first["input"]),

@@ -79,6 +79,10 @@ class Volume:
         affine = self.affine @ nib.orientations.inv_ornt_aff(turn, self.shape)
         return Volume(np.ascontiguousarray(voxels), affine, self.source, self.notes)
 
+    def noted(self, *sentences: str) -> Volume:
+        """The same scan with further notes."""
+        return Volume(self.voxels, self.affine, self.source, (*self.notes, *sentences))
+
     def with_voxels(self, voxels: NDArray[np.floating]) -> Volume:
         """Other values on the same grid."""
         if voxels.shape != self.voxels.shape:

@@ -1,0 +1,201 @@
+"""Nested folds by patient: lists of names, decided before any voxel is read.
+
+Each outer fold is the test fold once; the other folds take turns as inner validation. So
+``folds = 10`` gives the paper's 10 x 9 trainings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from cystgrid.errors import CohortError, StoreError
+from cystgrid.provenance import write_json
+from cystgrid.settings import Settings
+
+
+class SplitSettings(Settings):
+    """How patients are divided.
+
+    Attributes:
+        folds: number of outer folds; each leaves ``folds - 1`` inner trainings.
+        seed: decides which of the equally good divisions is taken.
+    """
+
+    folds: int = Field(default=10, ge=3)
+    seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a fold assignment may know of a patient."""
+
+    patient: str
+    label: str
+    center: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class InnerFold:
+    """One training: ``train`` fits, ``validation`` selects; neither meets the outer test fold."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OuterFold:
+    """One test fold and the inner folds that share its training patients."""
+
+    test: tuple[str, ...]
+    inner: tuple[InnerFold, ...]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All outer folds of a cross-validation."""
+
+    outer: tuple[OuterFold, ...]
+
+
+def assign_folds(members: Sequence[Member], folds: int, seed: int) -> list[tuple[str, ...]]:
+    """Divide patients into ``folds`` sets, stratified by label, then centre, then size.
+
+    A group is never divided. Greedy: groups in descending size (equal sizes in seeded order), each
+    to the fold that holds fewest of its labels, then of its label and centre, then of all. The
+    order of ``members`` does not matter.
+
+    Raises:
+        CohortError: a class has fewer groups than there are folds, or a patient stands twice.
+    """
+    groups = _groups(members)
+    _check(members, groups, folds)
+    names = sorted(groups)
+    rng = np.random.default_rng(seed)
+    shuffled = [names[position] for position in rng.permutation(len(names))]
+    shuffled.sort(key=lambda name: -len(groups[name]))  # stable: seeded order among equals
+    filled: list[list[Member]] = [[] for _ in range(folds)]
+    for name in shuffled:
+        ties = rng.permutation(folds)
+        best = min(range(folds), key=lambda f: (*_crowding(filled[f], groups[name]), ties[f]))
+        filled[best].extend(groups[name])
+    return [tuple(sorted(member.patient for member in fold)) for fold in filled]
+
+
+def nested_splits(members: Sequence[Member], settings: SplitSettings) -> Splits:
+    """Outer folds, and in each the other folds in turn as inner validation."""
+    folds = assign_folds(members, settings.folds, settings.seed)
+    return Splits(tuple(OuterFold(test, _inner_folds(folds, test)) for test in folds))
+
+
+def validation_splits(members: Sequence[Member], folds: int, seed: int) -> tuple[InnerFold, ...]:
+    """Folds without a test fold, for a model to deploy: each validates one member's training."""
+    assigned = assign_folds(members, folds, seed)
+    return _inner_folds(assigned, test=())
+
+
+def _inner_folds(folds: Sequence[tuple[str, ...]], test: tuple[str, ...]) -> tuple[InnerFold, ...]:
+    others = [fold for fold in folds if fold != test]
+    return tuple(
+        InnerFold(
+            tuple(sorted(p for fold in others if fold != validation for p in fold)), validation
+        )
+        for validation in others
+    )
+
+
+def _groups(members: Iterable[Member]) -> dict[str, list[Member]]:
+    groups: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        groups[member.group or member.patient].append(member)
+    return groups
+
+
+def _crowding(fold: list[Member], group: list[Member]) -> tuple[int, int, int]:
+    """Count the fold's patients: with the group's labels, its labels and centres, in all."""
+    labels = Counter(member.label for member in fold)
+    strata = Counter((member.label, member.center) for member in fold)
+    return (
+        sum(labels[member.label] for member in group),
+        sum(strata[(member.label, member.center)] for member in group),
+        len(fold),
+    )
+
+
+def _check(members: Sequence[Member], groups: dict[str, list[Member]], folds: int) -> None:
+    twice = [name for name, n in Counter(member.patient for member in members).items() if n > 1]
+    if twice:
+        raise CohortError(
+            "patient",
+            got=f"{twice[0]!r} twice",
+            expected="unique ids",
+            do="give each patient one row",
+        )
+    per_label: Counter[str] = Counter()
+    for group in groups.values():
+        per_label.update({member.label for member in group})
+    rare = [f"{label} ({count})" for label, count in sorted(per_label.items()) if count < folds]
+    if rare or not members:
+        raise CohortError(
+            "splits.folds",
+            got=f"{folds} folds, but too few of {', '.join(rare) or 'all'}",
+            expected="at least one patient (or group) of each class in every fold",
+            do="lower splits.folds in the study, or add patients",
+        )
+
+
+def write_splits(splits: Splits, path: Path) -> None:
+    """Write ``splits.json``, the same bytes for the same splits."""
+    write_json(path, asdict(splits))
+
+
+def read_splits(path: Path) -> Splits:
+    """Read ``splits.json`` and check that no patient is on both sides of any split.
+
+    Raises:
+        StoreError: the file is not of this form, or leaks.
+    """
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        splits = Splits(tuple(_outer_fold(fold) for fold in raw["outer"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            path,
+            got=f"{type(error).__name__}: {error}",
+            expected="a splits.json",
+            do="make it again with crossval in a new folder",
+        ) from error
+    check_disjoint(splits, path)
+    return splits
+
+
+def _outer_fold(raw: dict[str, list[dict[str, list[str]]]]) -> OuterFold:
+    inner = tuple(InnerFold(tuple(i["train"]), tuple(i["validation"])) for i in raw["inner"])
+    return OuterFold(tuple(str(patient) for patient in raw["test"]), inner)
+
+
+def check_disjoint(splits: Splits, where: object) -> None:
+    """Refuse splits in which a patient is tested twice, or meets its own training.
+
+    Raises:
+        StoreError: naming the fold and the patient.
+    """
+    tested = Counter(patient for fold in splits.outer for patient in fold.test)
+    for number, fold in enumerate(splits.outer):
+        for inner in fold.inner:
+            sides = Counter([*fold.test, *inner.train, *inner.validation])
+            leaks = [p for p, n in sides.items() if n > 1] + [p for p in fold.test if tested[p] > 1]
+            if leaks:
+                raise StoreError(
+                    f"{where}: outer fold {number}",
+                    got=f"{leaks[0]!r} on two sides",
+                    expected="every patient on one side",
+                    do="make the splits again",
+                )

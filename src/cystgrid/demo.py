@@ -1,0 +1,95 @@
+"""The whole path on a small phantom cohort: scans in, Table I out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from cystgrid.cohort.manifest import read_manifest
+from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.preparation.cohort import prepare_cohort
+from cystgrid.processes import worker_count
+from cystgrid.provenance import NOTICE
+from cystgrid.runs import run_crossval, run_predict, run_train
+from cystgrid.study import Study, shipped_study
+
+PATIENTS, NEW_PATIENTS, SEED, NEW_SEED = 60, 3, 20, 21
+"""Of the cohort, and of the patients that the deployed model has never seen."""
+
+WHY_THE_TRANSFORMER_FAILS = (
+    "The transformer starts from random weights here, since the demo downloads nothing, and so few "
+    "patients do not teach it to see: near chance is what to expect, and is the paper's point about "
+    "pretraining. Give it pretrained weights (models.weights in a study file) to see the difference."
+)
+
+Say = Callable[[str], None]
+
+
+def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> None:
+    """Phantoms, preparation, nested cross-validation, tables, figures, a model and its answers.
+
+    Args:
+        folder: where everything is written; run again, what is there is used.
+        workers: processes; None for one a core.
+        quiet: no progress bars.
+        say: prints a line.
+    """
+    study_file = shipped_study("demo")
+    study = Study.read(study_file)
+    with _stage("phantom scans", say):
+        cohort = write_phantom_cohort(
+            folder / "phantoms",
+            patients=PATIENTS,
+            seed=SEED,
+            workers=worker_count(workers),
+            quiet=quiet,
+        )
+        new = write_phantom_cohort(
+            folder / "new-patients",
+            patients=NEW_PATIENTS,
+            seed=NEW_SEED,
+            image_format="dicom",
+            workers=0,
+            quiet=quiet,
+        )
+    with _stage("preparation", say):
+        prepare_cohort(
+            read_manifest(cohort, study.cohort),
+            folder / "prepared",
+            study.preparation,
+            workers=worker_count(workers),
+            quiet=quiet,
+        )
+    run = folder / "run"
+    with _stage("nested cross-validation", say):
+        table = run_crossval(
+            folder / "prepared", run, study, study_file, workers=workers, quiet=quiet
+        )
+    with _stage("one deployable model", say):
+        run_train(
+            folder / "prepared",
+            folder / "model",
+            study,
+            model=("resnet18",),
+            workers=workers,
+            quiet=quiet,
+        )
+    with _stage("answers for new patients", say):
+        answers, _ = run_predict(folder / "model", new, folder / "answers", quiet=quiet)
+    if not quiet:
+        Console(width=160).print(table)
+    say(WHY_THE_TRANSFORMER_FAILS)
+    say(f"\nNew patients (DICOM):\n{answers}")
+    say("\nPhantoms with known lesions, no clinical data. " + NOTICE)
+    say(f"Tables: {run / 'tables'}  pictures: {run / 'figures'}, {folder / 'answers' / 'grids'}")
+
+
+@contextmanager
+def _stage(title: str, say: Say) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    say(f"{title}: {time.perf_counter() - start:.0f} s")

@@ -1,0 +1,161 @@
+"""What can be wrong with the rows of a predictions file; every fault is named with its line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from cystgrid.errors import CystgridError
+
+COLUMNS = ("model", "inputs", "outer_fold", "patient", "center", "label", "predicted")
+"""The columns before the probabilities, in the order of the contract."""
+
+REQUIRED_COLUMNS = ("patient", "label", "predicted")
+"""Without these there is nothing to score; the other columns have a stated stand-in."""
+
+PROBABILITY_PREFIX = "p_"
+SUM_TOLERANCE = 1e-6
+"""How far from 1 the probabilities of a row may sum: single precision over a handful of classes."""
+
+FAULTS_SHOWN = 20
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""A cell that begins so is run by spreadsheets; methods' names reach the tables."""
+
+Row = dict[str, str]
+NumberedRow = tuple[int, Row]
+
+
+class PredictionsError(CystgridError):
+    """A predictions file that does not hold together."""
+
+
+class Faults:
+    """Collects what is wrong, so that a file's faults are reported in one go."""
+
+    def __init__(self, source: object) -> None:
+        self.source = source
+        self.found: list[tuple[int, str]] = []
+
+    def add(self, line: int, fault: str) -> None:
+        """Note a fault of one line."""
+        self.found.append((line, fault))
+
+    def raise_if_any(self) -> None:
+        """Raise one ``PredictionsError`` that lists the faults in order of line."""
+        if not self.found:
+            return
+        listed = [f"line {line}: {fault}" for line, fault in sorted(self.found)]
+        shown = "; ".join(listed[:FAULTS_SHOWN])
+        more = f"; and {len(listed) - FAULTS_SHOWN} more" if len(listed) > FAULTS_SHOWN else ""
+        count = "1 fault" if len(listed) == 1 else f"{len(listed)} faults"
+        raise PredictionsError(
+            self.source,
+            got=f"{count} ({shown}{more})",
+            expected="none",
+            do="correct these lines and run again",
+        )
+
+
+def classes_of_header(header: Sequence[str], source: object) -> tuple[str, ...]:
+    """The classes, in the order of the ``p_<class>`` columns.
+
+    Raises:
+        PredictionsError: for missing or repeated columns, or fewer than two classes.
+    """
+    missing = [name for name in REQUIRED_COLUMNS if name not in header]
+    classes = tuple(
+        name.removeprefix(PROBABILITY_PREFIX)
+        for name in header
+        if name.startswith(PROBABILITY_PREFIX)
+    )
+    if missing or len(set(header)) != len(header) or len(classes) < 2:
+        hint = " (the columns seem separated by ';')" if ";" in "".join(header) else ""
+        raise PredictionsError(
+            f"{source}: header",
+            got=f"{','.join(header)!r}{hint}",
+            expected=f"the columns {', '.join(REQUIRED_COLUMNS)} and at least two p_<class>, "
+            "each once, separated by commas",
+            do="name the columns so",
+        )
+    if not all(name and name.isprintable() for name in classes):
+        raise PredictionsError(
+            f"{source}: header",
+            got=f"the classes {classes!r}",
+            expected="p_ followed by a printable name",
+            do="rename these columns",
+        )
+    return classes
+
+
+def check_rows(
+    rows: Iterable[NumberedRow], classes: Sequence[str], faults: Faults, *, labels_required: bool
+) -> None:
+    """Add to ``faults`` all that is wrong with the rows, each alone and all together."""
+    rows = list(rows)
+    for line, row in rows:
+        _check_names(line, row, classes, faults, labels_required=labels_required)
+        _check_probabilities(line, row, classes, faults)
+    _check_unique(rows, faults)
+    _check_one_truth(rows, faults)
+
+
+def _check_names(
+    line: int, row: Row, classes: Sequence[str], faults: Faults, *, labels_required: bool
+) -> None:
+    known = ", ".join(classes)
+    for name in ("model", "outer_fold", "patient"):
+        if not row[name]:
+            faults.add(line, f"{name} is empty")
+    for name in ("model", "inputs"):
+        if row[name].startswith(FORMULA_STARTS) or not row[name].isprintable():
+            faults.add(line, f"{name} {row[name]!r} is a formula or not printable")
+    if row["predicted"] not in classes:
+        faults.add(line, f"predicted {row['predicted']!r} is not among the classes ({known})")
+    if row["label"] in classes or (not row["label"] and not labels_required):
+        return
+    if row["label"]:
+        faults.add(line, f"label {row['label']!r} is not among the classes ({known})")
+    else:
+        faults.add(line, "label is empty: nothing to score")
+
+
+def _check_probabilities(line: int, row: Row, classes: Sequence[str], faults: Faults) -> None:
+    values = []
+    for name in classes:
+        column = PROBABILITY_PREFIX + name
+        value = number(row[column])
+        if not 0.0 <= value <= 1.0:  # NaN, too, is not between
+            faults.add(line, f"{column} is {row[column]!r}, not a number from 0 to 1")
+        values.append(value)
+    total = math.fsum(values)
+    if all(0.0 <= value <= 1.0 for value in values) and abs(total - 1.0) > SUM_TOLERANCE:
+        faults.add(line, f"the probabilities sum to {total:.9g}, not to 1")
+
+
+def number(cell: str) -> float:
+    """The number in a cell; NaN if there is none."""
+    try:
+        return float(cell) if "_" not in cell else math.nan  # Python alone reads 0_1 as a number
+    except ValueError:
+        return math.nan
+
+
+def _check_unique(rows: Sequence[NumberedRow], faults: Faults) -> None:
+    first: dict[tuple[str, str, str], int] = {}
+    for line, row in rows:
+        key = (row["model"], row["inputs"], row["patient"])
+        seen = first.setdefault(key, line)
+        if seen != line:
+            named = f"model {key[0]!r}, inputs {key[1]!r}, patient {key[2]!r}"
+            faults.add(line, f"{named} stands on line {seen} already")
+
+
+def _check_one_truth(rows: Sequence[NumberedRow], faults: Faults) -> None:
+    first: dict[str, tuple[int, str]] = {}
+    for line, row in rows:
+        if not row["label"]:
+            continue
+        seen, label = first.setdefault(row["patient"], (line, row["label"]))
+        if label != row["label"]:
+            fault = f"patient {row['patient']!r} is {row['label']!r} here, {label!r} on line {seen}"
+            faults.add(line, fault)

@@ -1,0 +1,139 @@
+"""Batches of grids: windows, standardisation and augmentation, on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cystgrid.grids.tiling import GridSettings, central_start, last_start, tile
+from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.preparation.standardise import standardise, unit_range
+
+TURNS = 4
+"""Quarter turns that bring a cell back onto itself."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Standardised crops of some patients, together on one device.
+
+    Attributes:
+        volumes: ``(patient, channel, slice, row, column)`` float32 in 0-1; a patient with fewer
+            slices than the deepest repeats its last one.
+        depths: ``(patient,)`` int64, each patient's own number of slices.
+    """
+
+    volumes: Tensor
+    depths: Tensor
+
+    def __len__(self) -> int:
+        return len(self.depths)
+
+    def windows(self, patients: Tensor, starts: Tensor, cells: int) -> Tensor:
+        """Take ``cells`` consecutive slices of each patient, from its start.
+
+        Args:
+            patients: ``(batch,)`` positions in this set.
+            starts: ``(batch,)`` first slices.
+            cells: slices to take; past a patient's last slice the last one is repeated.
+
+        Returns:
+            ``(batch, channel, cell, row, column)``.
+        """
+        offsets = torch.arange(cells, device=self.volumes.device)
+        slices = torch.minimum(starts[:, None] + offsets, self.depths[patients][:, None] - 1)
+        return self.volumes[patients[:, None], :, slices].transpose(1, 2)
+
+    def central(self, cells: int) -> Tensor:
+        """Every patient's central window as a grid ``(patient, channel, height, width)``."""
+        starts = [central_start(depth, cells) for depth in self.depths.tolist()]
+        patients = torch.arange(len(self), device=self.volumes.device)
+        return tile(self.windows(patients, torch.tensor(starts, device=patients.device), cells))
+
+
+def gather_crops(
+    prepared: Sequence[PreparedPatient],
+    channels: Sequence[int],
+    standard: NDArray[np.float64],
+    device: torch.device,
+) -> Crops:
+    """Standardise the crops of ``prepared`` to a fold's landmarks and put them on the device.
+
+    Args:
+        prepared: the patients, in the order of the result.
+        channels: which modalities of each crop become channels, in this order.
+        standard: ``(modality, landmark)`` the fold's standard landmarks of every modality.
+        device: where training runs.
+    """
+    standardised = [_standardised(patient, channels, standard) for patient in prepared]
+    depths = [crop.shape[1] for crop in standardised]
+    deepest = max(depths)
+    volumes = np.stack([_deepen(crop, deepest) for crop in standardised])
+    return Crops(torch.from_numpy(volumes).to(device), torch.tensor(depths, device=device))
+
+
+def _standardised(
+    patient: PreparedPatient, channels: Sequence[int], standard: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """One crop ``(channel, slice, row, column)``: landmarks of the fold, then 0-1 per scan."""
+    scans = [
+        unit_range(standardise(patient.crop[m], patient.percentiles[m], standard[m]))
+        for m in channels
+    ]
+    return np.stack(scans).astype(np.float32)
+
+
+def _deepen(crop: NDArray[np.float32], slices: int) -> NDArray[np.float32]:
+    return np.pad(crop, ((0, 0), (0, slices - crop.shape[1]), (0, 0), (0, 0)), mode="edge")
+
+
+def training_batch(
+    crops: Crops, patients: Tensor, settings: GridSettings, generator: torch.Generator
+) -> Tensor:
+    """Random windows of ``patients``, augmented, as grids ``(batch, channel, height, width)``.
+
+    Every start from the first slice to the last possible one is equally likely.
+
+    Args:
+        crops: the training patients.
+        patients: ``(batch,)`` positions in ``crops``.
+        settings: cells and which augmentations are on.
+        generator: a generator of the CPU, so that the draw does not depend on the device.
+    """
+    last = [last_start(depth, settings.cells) for depth in crops.depths[patients].tolist()]
+    draws = torch.rand(len(last), generator=generator, dtype=torch.float64)
+    starts = (draws * (torch.tensor(last) + 1)).long().to(crops.volumes.device)
+    windows = crops.windows(patients, starts, settings.cells)
+    return tile(augment(windows, settings, generator))
+
+
+def augment(windows: Tensor, settings: GridSettings, generator: torch.Generator) -> Tensor:
+    """Mirror and turn every cell of a window alike; no cell leaves its place.
+
+    Args:
+        windows: ``(batch, channel, cell, row, column)`` with square cells.
+        settings: which of the two are on.
+        generator: a generator of the CPU.
+
+    Returns:
+        The same shape; each grid moved by one of the eight symmetries of the square.
+    """
+    batch = len(windows)
+    flips = torch.randint(2, (batch,), generator=generator) * settings.flip
+    turns = torch.randint(TURNS, (batch,), generator=generator) * settings.rotate
+    moves = (flips * TURNS + turns).to(windows.device)
+    moved = windows.clone()
+    for move in moves.unique().tolist():
+        chosen = moves == move
+        moved[chosen] = _move(windows[chosen], flip=move >= TURNS, turns=move % TURNS)
+    return moved
+
+
+def _move(cells: Tensor, *, flip: bool, turns: int) -> Tensor:
+    mirrored = cells.flip(-1) if flip else cells
+    return torch.rot90(mirrored, turns, dims=(-2, -1))

@@ -1,0 +1,78 @@
+"""Slices into a square grid and back (section III of the paper).
+
+Cell ``c`` of a grid holds slice ``start + c``, row by row from the top left.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from cystgrid.settings import Settings
+
+
+class GridSettings(Settings):
+    """The grid and how it is varied in training.
+
+    Attributes:
+        cells: slices in one grid, a square number (9 gives 3 x 3).
+        flip: mirror every cell of a training grid left to right, half of the time.
+        rotate: turn every cell of a training grid by a random multiple of 90 degrees.
+    """
+
+    cells: int = Field(default=9, ge=1)
+    flip: bool = True
+    rotate: bool = True
+
+    @field_validator("cells")
+    @classmethod
+    def _square(cls, cells: int) -> int:
+        if math.isqrt(cells) ** 2 != cells:
+            raise ValueError("a square number of cells: 1, 4, 9, 16, 25, ...")
+        return cells
+
+    @property
+    def side(self) -> int:
+        """Cells along one side."""
+        return math.isqrt(self.cells)
+
+
+def tile(slices: Tensor) -> Tensor:
+    """Arrange slices ``(..., k, row, column)`` as one grid ``(..., side * row, side * column)``.
+
+    Raises:
+        ValueError: k is not a square number.
+    """
+    *batch, k, rows, columns = slices.shape
+    side = math.isqrt(k)
+    if side * side != k:
+        raise ValueError(f"{k} slices, expected a square number")
+    cells = slices.reshape(*batch, side, side, rows, columns)
+    return cells.transpose(-3, -2).reshape(*batch, side * rows, side * columns)
+
+
+def untile(grid: Tensor, cells: int) -> Tensor:
+    """Take a grid ``(..., height, width)`` apart into its slices ``(..., cells, row, column)``.
+
+    Raises:
+        ValueError: the grid does not divide into that many cells.
+    """
+    *batch, height, width = grid.shape
+    side = math.isqrt(cells)
+    if side * side != cells or height % side or width % side:
+        raise ValueError(f"a grid of {height} x {width} does not divide into {cells} cells")
+    rows, columns = height // side, width // side
+    parts = grid.reshape(*batch, side, rows, side, columns)
+    return parts.transpose(-3, -2).reshape(*batch, cells, rows, columns)
+
+
+def last_start(slices: int, cells: int) -> int:
+    """The last slice at which a window of ``cells`` consecutive slices can begin."""
+    return max(slices - cells, 0)
+
+
+def central_start(slices: int, cells: int) -> int:
+    """Where the central window begins; for an odd rest the one nearer to the feet."""
+    return last_start(slices, cells) // 2

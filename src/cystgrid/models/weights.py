@@ -1,0 +1,144 @@
+"""Pretrained weights: from a hub, from a file, or none; never a silent start from scratch.
+
+Two channels into a network made for RGB: MRI channels have no colour, so each of C input channels
+gets the sum of the RGB kernels divided by C (their mean times 3/C). A grey image given in all C
+channels then gives the same features as it gives the original network.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cystgrid.errors import WeightsError
+
+StateDict = dict[str, Tensor]
+HUB, NONE, PHANTOM = "hub", "none", "phantom"
+HOW_TO_GET = (
+    'set weights = "none" to train from scratch, or to the path of a file fetched elsewhere '
+    "(.safetensors, .pth, or Google's .npz for a ViT)"
+)
+
+
+def fewer_colours(kernel: Tensor, channels: int) -> Tensor:
+    """A first kernel for ``channels`` grey channels.
+
+    Args:
+        kernel: ``(out, colour, row, column)``, as pretrained.
+        channels: input channels wanted.
+
+    Returns:
+        ``(out, channels, row, column)``; as it was if it already has that many.
+    """
+    if kernel.shape[1] == channels:
+        return kernel
+    grey = kernel.sum(dim=1, keepdim=True) / channels
+    return grey.expand(-1, channels, -1, -1).clone()
+
+
+def read_state(path: Path) -> StateDict:
+    """Read a state dictionary from ``.safetensors`` or ``.pth``/``.pt``/``.bin``, running no code.
+
+    Raises:
+        WeightsError: no such file, not of that format, or a pickle that holds more than tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(path, got="no such file", expected="a file of weights", do=HOW_TO_GET)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format raises its own kinds; all mean "not readable"
+        raise WeightsError(
+            path,
+            got=f"{type(error).__name__} on reading",
+            expected="a .safetensors file or a .pth state dictionary of tensors only",
+            do="download it again, or save it as safetensors",
+        ) from error
+    inner = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
+    if not isinstance(inner, dict) or not all(isinstance(v, Tensor) for v in inner.values()):
+        raise WeightsError(
+            path,
+            got=type(inner).__name__,
+            expected="a dictionary of tensors",
+            do="save the network's state_dict() alone",
+        )
+    return inner
+
+
+def fetch(download: Callable[[], StateDict], what: str) -> StateDict:
+    """Run a hub's download; whatever fails there becomes one line that says what to do.
+
+    Raises:
+        WeightsError: the hub cannot be reached or does not have the weights.
+    """
+    try:
+        return download()
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        raise WeightsError(
+            f"weights of {what}",
+            got=f"{type(error).__name__} from the hub",
+            expected="a download or a copy in the hub's cache",
+            do=HOW_TO_GET,
+        ) from error
+
+
+def refuse_phantom(what: str) -> StateDict:
+    """The place of the package's own pretrained start, which this version does not ship.
+
+    Raises:
+        WeightsError: always.
+    """
+    raise WeightsError(
+        f"weights of {what}",
+        got='"phantom"',
+        expected='"hub", "none" or a path',
+        do="this version ships no pretrained start of its own; " + HOW_TO_GET,
+    )
+
+
+def start_from(
+    network: nn.Module, state: Mapping[str, Tensor], *, stem: str, head: str, where: str
+) -> None:
+    """Load a pretrained state into a network with other input channels and another head.
+
+    Args:
+        network: the network to start, with its own classes and channels.
+        state: pretrained tensors; those of the head are left out, the head stays as initialised.
+        stem: name of the first convolution's kernel.
+        head: prefix of the classification head.
+        where: the file or hub name, for messages.
+
+    Raises:
+        WeightsError: any other tensor is missing, unknown or of another shape.
+    """
+    body = {name: tensor for name, tensor in state.items() if not name.startswith(head + ".")}
+    if stem in body:
+        channels = network.get_parameter(stem).shape[1]
+        body[stem] = fewer_colours(body[stem], channels)
+    own = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(head + ".")
+    }
+    faults = [f"{name} missing" for name in own if name not in body]
+    faults += [f"{name} unknown" for name in body if name not in own]
+    faults += [
+        f"{name} of shape {tuple(body[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in body and body[name].shape != tensor.shape
+    ]
+    if faults:
+        raise WeightsError(
+            where,
+            got=f"{len(faults)} tensors that do not fit ({faults[0]})",
+            expected="the weights of this architecture",
+            do="give the file that belongs to the model named",
+        )
+    network.load_state_dict(body, strict=False)

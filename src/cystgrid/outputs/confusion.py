@@ -1,0 +1,92 @@
+"""Which class was taken for which: confusion matrices of the pooled out-of-fold predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cystgrid.evaluation.metrics import confusion_matrix
+from cystgrid.evaluation.predictions import Predictions
+from cystgrid.evaluation.statistics import bootstrap_interval
+from cystgrid.outputs.style import SEQUENTIAL, SMALLEST_TEXT, figure_style, write_figure
+
+PANELS_PER_ROW = 3
+CELL_INCHES = 0.62
+LETTER_INCHES = 0.08
+"""Cells grow with the longest class name, which stands below one."""
+
+PANEL_EDGES_INCHES = (0.7, 1.1)
+"""What a panel's labels and title take beside and above its cells."""
+
+FOOTNOTE_INCHES = 0.6
+DARK = 0.7
+"""Share of a row above which its cell is dark enough for white text."""
+
+FOOTNOTE = "Out of fold; % of the true class.\nTop: balanced accuracy [95 % CI]."
+
+
+def draw_confusion_matrices(predictions: Predictions, path: Path) -> Path:
+    """Draw one panel a method: patients, and per cent of the true class, in each cell.
+
+    Args:
+        predictions: checked out-of-fold predictions; all folds are taken together.
+        path: PNG to write.
+
+    Returns:
+        ``path``.
+    """
+    methods = predictions.methods()
+    classes = predictions.classes
+    across = min(len(methods), PANELS_PER_ROW)
+    down = -(-len(methods) // across)
+    side = len(classes) * max(CELL_INCHES, LETTER_INCHES * max(map(len, classes)))
+    with figure_style():
+        width, height = (side + edge for edge in PANEL_EDGES_INCHES)
+        size = (across * width, down * height + FOOTNOTE_INCHES)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for axes, method in zip(panels, methods, strict=False):
+            truth = predictions.codes(method.rows["label"])
+            predicted = predictions.codes(method.rows["predicted"])
+            confusion = confusion_matrix(truth, predicted, len(classes))
+            _draw_matrix(axes, confusion, classes)
+            pooled = bootstrap_interval(confusion)
+            axes.set_title(
+                f"{method.name}\n{len(truth)} patients\n"
+                f"{pooled.estimate:.2f} [{pooled.low:.2f}, {pooled.high:.2f}]"
+            )
+        for axes in panels[len(methods) :]:
+            axes.remove()
+        write_figure(figure, path, FOOTNOTE)
+    return path
+
+
+def _draw_matrix(axes: Axes, confusion: NDArray[np.int64], classes: Sequence[str]) -> None:
+    """``confusion`` is ``(classes, classes)``, rows true; shaded by the share of each row."""
+    patients = confusion.sum(axis=1, keepdims=True)
+    share = np.divide(confusion, patients, out=np.zeros(confusion.shape), where=patients > 0)
+    # "auto": the figure is sized for square cells, and a fixed aspect would overrule the layout
+    axes.imshow(share, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
+    for (true, predicted), count in np.ndenumerate(confusion):
+        part = share[true, predicted]
+        per_cent = f"{100 * part:.0f} %" if patients[true, 0] else "-"
+        axes.text(
+            predicted,
+            true,
+            f"{count}\n{per_cent}",
+            ha="center",
+            va="center",
+            fontsize=SMALLEST_TEXT + 1,
+            color="white" if part > DARK else "black",
+        )
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes, rotation=90, va="center")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,71 @@
+"""The answer for new patients: a table, a machine-readable record, a picture of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+from cystgrid.outputs.grids import GridPicture, draw_grids
+from cystgrid.provenance import NOTICE, versions, write_json, write_text
+from cystgrid.training.answer import Answer
+from cystgrid.training.deployed import DeployedModel
+
+
+def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.DataFrame:
+    """One row a patient: predicted class, probability of each, what was flagged, the notice."""
+    rows = []
+    for answer in answers:
+        best = int(answer.probabilities.argmax())
+        named = zip(model.classes, answer.probabilities.tolist(), strict=True)
+        rows.append(
+            {
+                "model": model.name,
+                "inputs": model.inputs,
+                "patient": answer.prepared.patient,
+                "center": answer.prepared.center,
+                "label": answer.prepared.label or "",
+                "predicted": model.classes[best],
+                **{f"p_{name}": probability for name, probability in named},
+                "flags": "; ".join(answer.prepared.flags),
+                "notice": NOTICE,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path) -> Path:
+    """Write OUT/predictions.csv, predictions.json and grids/<patient>.png; returns the first."""
+    table = prediction_table(model, answers)
+    for answer in answers:
+        _draw(model, answer, folder / "grids" / f"{quote(answer.prepared.patient, safe='')}.png")
+    write_json(
+        folder / "predictions.json",
+        {
+            "notice": NOTICE,
+            "model_sha256": model.sha256,
+            "classes": list(model.classes),
+            "patients": [
+                {
+                    "patient": answer.prepared.patient,
+                    "probabilities": answer.probabilities.tolist(),
+                    "flags": list(answer.prepared.flags),
+                    "alignment": answer.prepared.alignment,
+                }
+                for answer in answers
+            ],
+            "versions": versions(),
+        },
+    )
+    path = folder / "predictions.csv"
+    write_text(path, table.to_csv(index=False))
+    return path
+
+
+def _draw(model: DeployedModel, answer: Answer, path: Path) -> None:
+    best = int(answer.probabilities.argmax())
+    title = f"{answer.prepared.patient}: {model.classes[best]} {answer.probabilities[best]:.2f}"
+    picture = GridPicture(title, answer.prepared, model.preparation.modalities)
+    draw_grids([picture], model.cells, path)

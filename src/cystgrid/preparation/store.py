@@ -1,0 +1,268 @@
+"""Prepared patients on disk: checked when read, and traceable to the settings they were made with.
+
+    PREPARED/prepared.json                       settings, versions, sha256 of each patient.json
+    PREPARED/patients/<patient>/crop.npy         (modality, slice, row, column) float32
+    PREPARED/patients/<patient>/patient.json     all else, and the sha256 of crop.npy
+
+Each file is written whole and renamed into place; ``patient.json`` comes last and marks a patient
+as done, ``prepared.json`` comes last of all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import numpy as np
+
+from cystgrid.errors import StoreError
+from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
+from cystgrid.preparation.standardise import PERCENTILES
+from cystgrid.provenance import (
+    digest,
+    sha256_bytes,
+    sha256_file,
+    versions,
+    write_bytes,
+    write_json,
+)
+
+SCHEMA = 1
+INDEX, CROP, CARD = "prepared.json", "crop.npy", "patient.json"
+LONGEST_NAME = 100
+"""Characters of a folder's name: file systems end at 255 bytes, archives earlier."""
+
+REPAIR = "run cystgrid prepare again: it makes anew what is missing or altered"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a prepared patient without reading a voxel."""
+
+    patient: str
+    label: str | None
+    center: str
+    group: str
+    flags: tuple[str, ...]
+    shape: tuple[int, int, int, int]
+
+
+def patient_folder(folder: Path, patient: str) -> Path:
+    """Where a patient lies: its id, percent-encoded, so that no id leads out of the folder.
+
+    Two ids never share a folder; very long ones end in a digest of the whole.
+    """
+    name = quote(patient, safe="").replace(".", "%2E").replace("~", "%7E")
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}~{digest(patient)[:16]}"
+    return folder / "patients" / name
+
+
+def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
+    """Write a patient's two files, the card last.
+
+    Args:
+        folder: PREPARED.
+        prepared: what to store.
+        key: digest of everything the voxels depend on.
+
+    Returns:
+        sha256 of the card, for the index.
+    """
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(prepared.crop, dtype=np.float32), allow_pickle=False)
+    place = patient_folder(folder, prepared.patient)
+    (place / CARD).unlink(missing_ok=True)  # an old card never stands beside a new crop
+    write_bytes(place / CROP, content.getvalue())
+    card = {
+        "schema": SCHEMA,
+        "patient": prepared.patient,
+        "label": prepared.label,
+        "center": prepared.center,
+        "group": prepared.group,
+        "key": key,
+        "crop_sha256": sha256_bytes(content.getvalue()),
+        "shape": list(prepared.crop.shape),
+        "percentiles": prepared.percentiles.tolist(),
+        "affine": prepared.affine.tolist(),
+        "flags": list(prepared.flags),
+        "alignment": prepared.alignment,
+    }
+    return write_card(folder, card)
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> str:
+    """Write a patient's card; the sha256 of its bytes."""
+    path = patient_folder(folder, card["patient"]) / CARD
+    write_json(path, card)
+    return sha256_file(path)
+
+
+def read_card(folder: Path, patient: str, sha256: str | None = None) -> dict[str, Any]:
+    """Read a patient's card, and check it against the index's sha256 where that is given.
+
+    Raises:
+        StoreError: it is missing, altered, or another patient's.
+    """
+    path = patient_folder(folder, patient) / CARD
+    card = _read_json(path)
+    if sha256 is not None and sha256_file(path) != sha256:
+        raise StoreError(path, got="altered bytes", expected=f"sha256 {sha256[:12]}", do=REPAIR)
+    if card.get("patient") != patient or card.get("schema") != SCHEMA:
+        raise StoreError(
+            path,
+            got=f"patient {card.get('patient')!r}, schema {card.get('schema')!r}",
+            expected=f"patient {patient!r}, schema {SCHEMA}",
+            do=REPAIR,
+        )
+    return card
+
+
+def check_crop(folder: Path, card: dict[str, Any]) -> Path:
+    """The path of a patient's crop, after its bytes were checked.
+
+    Raises:
+        StoreError: it is missing, cut short, or altered.
+    """
+    path = patient_folder(folder, card["patient"]) / CROP
+    if not path.is_file():
+        raise StoreError(path, got="no such file", expected="a stored crop", do=REPAIR)
+    found = sha256_file(path)
+    if found != card["crop_sha256"]:
+        raise StoreError(
+            path,
+            got=f"sha256 {found[:12]}",
+            expected=f"sha256 {str(card['crop_sha256'])[:12]}",
+            do=REPAIR,
+        )
+    return path
+
+
+def write_index(folder: Path, settings: PreparationSettings, cards: dict[str, str]) -> None:
+    """Write ``prepared.json``.
+
+    Args:
+        folder: PREPARED.
+        settings: what the patients were prepared with.
+        cards: sha256 of each patient's card.
+    """
+    index = {
+        "schema": SCHEMA,
+        "settings": settings.model_dump(mode="json"),
+        "percentiles": list(PERCENTILES),
+        "patients": dict(sorted(cards.items())),
+        "versions": versions(),
+    }
+    write_json(folder / INDEX, {**index, "sha256": digest(index)})
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(path, got="no such file", expected="prepared data", do=REPAIR) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            path, got=type(error).__name__, expected="a JSON file of ours", do=REPAIR
+        ) from error
+    if not isinstance(value, dict):
+        raise StoreError(path, got="no JSON object", expected="a JSON file of ours", do=REPAIR)
+    return value
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of prepared patients, open for reading.
+
+    Attributes:
+        folder: PREPARED.
+        settings: what the patients were prepared with.
+        entries: each patient's label, centre, group and flags, by id, in sorted order.
+        digest: sha256 that names this content: settings, patients, labels, voxels.
+    """
+
+    folder: Path
+    settings: PreparationSettings
+    entries: dict[str, Entry]
+    digest: str
+    _cards: dict[str, str]
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the index and every card; crops are read by ``load``.
+
+        Raises:
+            StoreError: not a finished prepared folder, or an altered file.
+        """
+        path = folder / INDEX
+        index = _read_json(path)
+        stated = index.pop("sha256", None)
+        if index.get("schema") != SCHEMA or stated != digest(index):
+            raise StoreError(
+                path,
+                got=f"schema {index.get('schema')!r} or altered content",
+                expected=f"schema {SCHEMA}, as it was written",
+                do=REPAIR,
+            )
+        settings = PreparationSettings.parse(index["settings"], str(path))
+        cards: dict[str, str] = index["patients"]
+        entries = {
+            patient: _entry(read_card(folder, patient, sha256)) for patient, sha256 in cards.items()
+        }
+        name = digest({"settings": index["settings"], "patients": cards})
+        return cls(folder, settings, entries, name, cards)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Ids, sorted."""
+        return tuple(self.entries)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The crop's channels, in order."""
+        return self.settings.modalities
+
+    def load(self, patient: str) -> PreparedPatient:
+        """One patient; the crop is mapped from disk, read-only, after its bytes were checked.
+
+        Raises:
+            StoreError: unknown patient, or a file that is missing or altered.
+        """
+        if patient not in self.entries:
+            near = ", ".join(self.patients[:5])
+            raise StoreError(
+                self.folder,
+                got=f"patient {patient!r}",
+                expected=f"one of the {len(self.entries)} prepared ones ({near}, ...)",
+                do="check the id, or prepare the patient",
+            )
+        card = read_card(self.folder, patient, self._cards[patient])
+        crop = np.load(check_crop(self.folder, card), mmap_mode="r", allow_pickle=False)
+        entry = self.entries[patient]
+        return PreparedPatient(
+            patient,
+            entry.label,
+            entry.center,
+            entry.group,
+            crop,
+            np.array(card["percentiles"], dtype=np.float64),
+            np.array(card["affine"], dtype=np.float64),
+            entry.flags,
+            card["alignment"],
+        )
+
+
+def _entry(card: dict[str, Any]) -> Entry:
+    modality, slices, rows, columns = card["shape"]
+    return Entry(
+        card["patient"],
+        card["label"],
+        card["center"],
+        card["group"],
+        tuple(card["flags"]),
+        (modality, slices, rows, columns),
+    )

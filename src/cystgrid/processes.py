@@ -1,0 +1,13 @@
+"""How many worker processes this machine carries."""
+
+from __future__ import annotations
+
+import os
+
+
+def worker_count(wanted: int | None, threads: int = 1) -> int:
+    """Worker processes to use: what was asked for, or one for every ``threads`` usable cores."""
+    if wanted is not None:
+        return wanted
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max((usable or 1) // threads, 1)

@@ -1,0 +1,123 @@
+"""What a verb does, stage after stage: training, then tables and figures."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from cystgrid.cohort.manifest import CohortSettings, Patient, is_box, read_manifest
+from cystgrid.evaluation.predictions import read_predictions
+from cystgrid.evaluation.tables import console_table, write_tables
+from cystgrid.outputs.confusion import draw_confusion_matrices
+from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
+from cystgrid.outputs.prediction import prediction_table, write_answers
+from cystgrid.preparation.store import Store
+from cystgrid.provenance import NOTICE, write_text
+from cystgrid.study import Study
+from cystgrid.training.answer import predict_patients
+from cystgrid.training.deploy import train_model
+from cystgrid.training.deployed import load_model
+from cystgrid.training.nested import cross_validate
+
+
+def run_crossval(
+    prepared: Path,
+    run: Path,
+    study: Study,
+    study_file: Path | None = None,
+    *,
+    models: tuple[str, ...] = (),
+    inputs: tuple[str, ...] = (),
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Table:
+    """Cross-validate, then write RUN/tables and RUN/figures.
+
+    Args:
+        prepared: folder of a store.
+        run: folder of the run.
+        study: its settings.
+        study_file: where they came from, kept in the run word for word.
+        models: instead of the study's.
+        inputs: instead of the study's.
+        workers: processes.
+        quiet: no progress bars.
+
+    Returns:
+        Table I for a terminal.
+    """
+    study.check_prepared(Store.open(prepared).settings, prepared)
+    recipe = study.recipe(models, inputs)
+    path = cross_validate(prepared, run, recipe, study.splits, workers=workers, quiet=quiet)
+    text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
+    write_text(run / "study.toml", text)
+    predictions = read_predictions(path)
+    write_tables(predictions, run / "tables")
+    draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
+    draw_training_curves(read_curves(run), run / "figures" / "training.png")
+    return console_table(predictions)
+
+
+def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:
+    """The curves of every finished training, by model and inputs."""
+    curves: dict[str, list[TrainingCurve]] = defaultdict(list)
+    for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
+        record = json.loads(job.read_text("utf-8"))
+        rows = pd.read_csv(job.parent / "curve.csv")
+        curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
+    return dict(curves)
+
+
+def run_train(
+    prepared: Path,
+    folder: Path,
+    study: Study,
+    *,
+    model: tuple[str, ...] = (),
+    inputs: tuple[str, ...] = (),
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train one deployable model; returns the path of its model.json."""
+    study.check_prepared(Store.open(prepared).settings, prepared)
+    recipe = study.recipe(model, inputs)
+    return train_model(prepared, folder, recipe, study.deploy, workers=workers, quiet=quiet)
+
+
+def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -> Patient:
+    """The patient of ``--t1 --t2 --roi``, as a manifest would give it."""
+
+    def placed(reference: str | None) -> str | None:
+        return str(Path(reference).absolute()) if reference else None
+
+    return Patient(
+        name,
+        t1=placed(t1),
+        t2=placed(t2),
+        roi=roi if roi and is_box(roi) else placed(roi),
+        group=name,
+    )
+
+
+def run_predict(
+    model_folder: Path, source: Path | Patient, output: Path, *, quiet: bool = False
+) -> tuple[str, list[tuple[str, str]]]:
+    """Grade a cohort.csv or one patient.
+
+    Returns:
+        The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
+    """
+    model = load_model(model_folder)
+    cohort = CohortSettings(classes=model.classes)
+    patients = [source] if isinstance(source, Patient) else read_manifest(source, cohort).patients
+    answers, refused = predict_patients(model, patients, quiet=quiet)
+    if not answers:
+        return "", refused
+    path = write_answers(model, answers, output)
+    table = prediction_table(model, answers).drop(columns=["notice", "center", "label"])
+    lines = table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
+    return f"{lines}\n{NOTICE}\n{path}", refused

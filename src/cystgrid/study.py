@@ -1,0 +1,122 @@
+"""The settings of one study, gathered from each stage's own; one TOML file.
+
+Every section and every key has a default, so an empty file is a study: the paper's design with the
+recipe that does best for least compute.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.splits import SplitSettings
+from cystgrid.errors import SettingsError
+from cystgrid.grids.tiling import GridSettings
+from cystgrid.models.registry import ModelSettings
+from cystgrid.preparation.patient import PreparationSettings
+from cystgrid.settings import Settings
+from cystgrid.training.deploy import DeploySettings
+from cystgrid.training.recipe import Recipe
+from cystgrid.training.settings import TrainingSettings
+
+
+def shipped_study(name: str) -> Path:
+    """The path of a study file that comes with cystgrid, such as ``demo`` or ``paper``.
+
+    Raises:
+        SettingsError: no such study.
+    """
+    package = Path(__file__).parent
+    for folder in (package / "studies", package.parents[1] / "studies"):  # installed; source tree
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    raise SettingsError(
+        "study", got=name, expected="a study that comes with cystgrid", do="reinstall cystgrid"
+    )
+
+
+class Study(Settings):
+    """One study file.
+
+    Attributes:
+        cohort: classes and what is left out.
+        preparation: scans to crops; used by ``prepare``, checked by ``crossval`` and ``train``.
+        splits: outer folds and their seed.
+        grid: slices in a grid, augmentation.
+        models: which networks, on which inputs, started from what.
+        training: the recipe of every model.
+        recipes: by model name, where that model's training differs.
+        deploy: how ``train`` makes one model.
+    """
+
+    cohort: CohortSettings = CohortSettings()
+    preparation: PreparationSettings = PreparationSettings()
+    splits: SplitSettings = SplitSettings()
+    grid: GridSettings = GridSettings()
+    models: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    deploy: DeploySettings = DeploySettings()
+
+    @classmethod
+    def read(cls, path: Path) -> Study:
+        """Read a study file; paths of weights in it are relative to the file.
+
+        Raises:
+            SettingsError: no such file, not TOML, an unknown key or an impossible value.
+        """
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(
+                path, got="no readable file", expected="a study in TOML", do="check the path"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                path, got=str(error), expected="TOML", do="correct the file"
+            ) from error
+        study = cls.parse(values, str(path))
+        study.recipe()
+        return study.model_copy(update={"models": study.models.beside(path.parent)})
+
+    def recipe(self, models: tuple[str, ...] = (), inputs: tuple[str, ...] = ()) -> Recipe:
+        """Everything but the data that decides what a training gives.
+
+        Args:
+            models: take these instead of the study's.
+            inputs: take these instead of the study's.
+
+        Raises:
+            SettingsError: an unknown model or input.
+        """
+        asked = {**({"names": models} if models else {}), **({"inputs": inputs} if inputs else {})}
+        chosen = ModelSettings.parse({**self.models.model_dump(), **asked}, "models")
+        return Recipe(
+            classes=self.cohort.classes,
+            grid=self.grid,
+            models=chosen,
+            training=self.training,
+            recipes=self.recipes,
+        )
+
+    def check_prepared(self, prepared: PreparationSettings, where: object) -> None:
+        """Refuse data prepared in another way than the study says; a silent study takes any.
+
+        Raises:
+            SettingsError: naming the first setting that differs.
+        """
+        if "preparation" not in self.model_fields_set:
+            return
+        for name, wanted in self.preparation.model_dump().items():
+            found = prepared.model_dump()[name]
+            if found != wanted:
+                raise SettingsError(
+                    f"{where}: preparation.{name}",
+                    got=found,
+                    expected=f"{wanted}, as the study says",
+                    do="prepare again with --study, or correct the study",
+                )

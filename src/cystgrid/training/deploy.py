@@ -1,0 +1,157 @@
+"""One deployable model, trained on a whole cohort.
+
+Every member is trained like an inner model of the cross-validation: one fold selects its epoch, the
+others train it. With several members, each fold has a turn, and probabilities are averaged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from cystgrid.cohort.splits import InnerFold, validation_splits
+from cystgrid.errors import SettingsError, StoreError
+from cystgrid.preparation.store import Store
+from cystgrid.processes import worker_count
+from cystgrid.provenance import digest, write_json
+from cystgrid.settings import Settings
+from cystgrid.training.checkpoint import read_checked
+from cystgrid.training.deployed import write_model
+from cystgrid.training.engine import run_jobs
+from cystgrid.training.member import (
+    save_member,
+    train_member,
+)
+from cystgrid.training.nested import labelled_members
+from cystgrid.training.recipe import Recipe, job_seed
+
+
+class DeploySettings(Settings):
+    """How a deployable model is made.
+
+    Attributes:
+        folds: the cohort is divided into so many; one selects a member's epoch.
+        members: networks in the model, at most one a fold.
+    """
+
+    folds: int = Field(default=5, ge=2)
+    members: int = Field(default=5, ge=1)
+
+
+@dataclass(frozen=True)
+class _MemberJob:
+    prepared: Path
+    folder: Path
+    number: int
+    name: str
+    fold: InnerFold
+    recipe: Recipe
+    model: str
+    inputs: str
+    key: str
+
+    @property
+    def record(self) -> Path:
+        return self.folder / f".{self.name}.json"
+
+
+def train_model(
+    prepared: Path,
+    folder: Path,
+    recipe: Recipe,
+    settings: DeploySettings,
+    *,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train the study's first model on all labelled patients and write MODEL.
+
+    Args:
+        prepared: folder of a store.
+        folder: of the model; a broken-off training there goes on.
+        recipe: the first of its models, on the first of its inputs, is trained.
+        settings: folds and members.
+        workers: processes; None for as many as there are cores, 0 for this one.
+        quiet: no progress bar.
+
+    Returns:
+        Path of ``model.json``.
+    """
+    if settings.members > settings.folds:
+        raise SettingsError(
+            "deploy.members",
+            got=settings.members,
+            expected=f"at most deploy.folds ({settings.folds})",
+            do="lower members or raise folds",
+        )
+    model, inputs = recipe.models.names[0], recipe.models.inputs[0]
+    store = Store.open(prepared)
+    jobs = _member_jobs(store, folder, recipe, settings, model, inputs)
+    missing = [job for job in jobs if not _is_finished(job)]
+    training = recipe.training_of(model)
+    run_jobs(
+        missing,
+        _run_member,
+        epochs=training.epochs * len(missing),
+        quiet=quiet,
+        workers=worker_count(workers, training.threads),
+        title=f"{len(missing)} of {len(jobs)} members",
+    )
+    records = [json.loads(job.record.read_text("utf-8"))["member"] for job in jobs]
+    patients = labelled_members(store, recipe.classes)
+    path = write_model(folder, store, patients, recipe, model, inputs, records)
+    for job in jobs:
+        job.record.unlink()
+    return path
+
+
+def _member_jobs(
+    store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, model: str, inputs: str
+) -> list[_MemberJob]:
+    seed = recipe.training_of(model).seed
+    folds = validation_splits(labelled_members(store, recipe.classes), settings.folds, seed)
+    alone = settings.members == 1
+    return [
+        _MemberJob(
+            store.folder,
+            folder,
+            number,
+            "model" if alone else f"member-{number}",
+            fold,
+            recipe,
+            model,
+            inputs,
+            digest([store.digest, recipe.identity(model, inputs), asdict(fold), number]),
+        )
+        for number, fold in enumerate(folds[: settings.members])
+    ]
+
+
+def _run_member(job: _MemberJob, after_epoch: Callable[[], None]) -> None:
+    seed = job_seed(
+        job.recipe.training_of(job.model).seed, job.model, job.inputs, "deploy", job.number
+    )
+    member, fitted = train_member(
+        Store.open(job.prepared),
+        job.fold,
+        job.recipe,
+        job.model,
+        job.inputs,
+        seed=seed,
+        after_epoch=after_epoch,
+    )
+    record = save_member(member, fitted, job.folder / f"{job.name}.safetensors")
+    write_json(job.record, {"key": job.key, "member": record})
+
+
+def _is_finished(job: _MemberJob) -> bool:
+    try:
+        record = json.loads(job.record.read_text("utf-8"))
+        read_checked(job.folder / record["member"]["weights"], record["member"]["sha256"])
+    except (OSError, ValueError, KeyError, StoreError):
+        return False
+    return bool(record["key"] == job.key)

@@ -1,0 +1,46 @@
+"""How one network is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cystgrid.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """One training's recipe.
+
+    Attributes:
+        optimizer: ``adamw`` (decoupled decay) or ``adam`` (the paper's).
+        learning_rate: of the head; layers below it have ``layer_decay`` times less, each.
+        weight_decay: not applied to biases, norms, tokens and position embeddings.
+        layer_decay: factor from a layer to the one below it; 1 gives all layers the same rate.
+        schedule: ``cosine`` to zero after the warm-up, or ``constant``.
+        warmup: epochs over which the rate rises linearly from zero.
+        epochs: passes; in each, every training patient gives one random window.
+        batch: grids in one step.
+        select: what chooses the epoch on the inner validation fold: ``balanced_accuracy`` (ties go
+            to the lower loss, then to the earlier epoch) or ``loss``.
+        evaluate_every: epochs between two looks at the validation fold; the last is always seen.
+        precision: ``auto`` takes bfloat16 arithmetic (float32 weights) where the processor has
+            instructions for it, else float32; what was taken is recorded.
+        threads: processor threads of one training. It is part of the recipe because sums in another
+            order give other last digits.
+        seed: of initial heads, windows, augmentation and order.
+    """
+
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    learning_rate: float = Field(default=5e-4, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    layer_decay: float = Field(default=0.75, gt=0, le=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(default=5, ge=0)
+    epochs: int = Field(default=100, ge=1)
+    batch: int = Field(default=8, ge=1)
+    select: Literal["balanced_accuracy", "loss"] = "balanced_accuracy"
+    evaluate_every: int = Field(default=1, ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)

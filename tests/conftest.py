@@ -1,0 +1,26 @@
+"""What several parts' tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = "CYSTGRID_REAL_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Folder of real scans, for tests that read them."""
+    folder = os.environ.get(REAL_DATA)
+    if not folder:
+        pytest.skip(f"{REAL_DATA} is not set: no real scans here")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_weights(real_data):
+    """Folder of real pretrained weights, beside the real scans."""
+    folder = real_data.parent / "weights"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder.name} beside {REAL_DATA}: no real weights here")
+    return folder

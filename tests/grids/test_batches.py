@@ -1,0 +1,100 @@
+"""Batches: windows where they belong, augmentation that never moves a cell."""
+
+import numpy as np
+import pytest
+import torch
+
+from cystgrid.grids.batches import Crops, augment, gather_crops, training_batch
+from cystgrid.grids.tiling import GridSettings, untile
+from cystgrid.preparation.patient import PreparedPatient
+
+DEPTHS = (12, 5, 20)
+
+
+@pytest.fixture
+def numbered():
+    """Crops whose every voxel says which patient and slice it is: patient * 100 + slice."""
+    volumes = torch.zeros(3, 2, max(DEPTHS), 4, 4)
+    for patient, depth in enumerate(DEPTHS):
+        slices = torch.arange(max(DEPTHS)).clamp(max=depth - 1) + 100.0 * patient
+        volumes[patient] = slices[None, :, None, None]
+    return Crops(volumes, torch.tensor(DEPTHS))
+
+
+def test_windows_hold_consecutive_slices_and_repeat_the_last(numbered):
+    patients, starts = torch.tensor([2, 0, 1]), torch.tensor([7, 3, 0])
+    windows = numbered.windows(patients, starts, 9)
+    assert windows.shape == (3, 2, 9, 4, 4)
+    assert windows[:, 0, :, 0, 0].tolist() == [
+        list(range(207, 216)), list(range(3, 12)), [100, 101, 102, 103, 104, 104, 104, 104, 104]
+    ]  # fmt: skip
+
+
+def test_the_central_window_is_the_middle_one(numbered):
+    cells = untile(numbered.central(9), 9)[:, 0, :, 0, 0]
+    assert cells[0].tolist() == list(range(1, 10))
+    assert cells[2].tolist() == list(range(205, 214))
+
+
+def test_every_window_is_drawn_the_first_and_the_last_included(numbered):
+    generator = torch.Generator().manual_seed(0)
+    starts = set()
+    for _ in range(400):
+        batch = training_batch(numbered, torch.tensor([0, 2]), GridSettings(), generator)
+        starts |= {int(value) for value in batch[:, 0, 0, 0]}
+    assert starts == {0, 1, 2, 3} | {200 + start for start in range(12)}
+
+
+def test_augmentation_moves_no_cell_and_treats_all_alike():
+    """Each cell holds its number plus a corner mark: numbers must stay, marks move alike."""
+    windows = torch.arange(9.0)[None, None, :, None, None].expand(64, 2, 9, 6, 6).clone()
+    windows[..., 0, 1] += 0.5
+    moved = augment(windows, GridSettings(), torch.Generator().manual_seed(1))
+    assert torch.equal(moved.floor()[..., 3, 3], windows[..., 3, 3])
+    marks = (moved % 1 == 0.5).flatten(-2).float()
+    assert torch.equal(marks.sum(-1), torch.ones(64, 2, 9))
+    assert (marks == marks[:, :1, :1]).all(), "channels or cells of one grid were moved apart"
+    places = marks[:, 0, 0].argmax(-1)
+    assert len(places.unique()) == 8, "the eight symmetries of the square"
+
+
+def test_augmentation_can_be_switched_off():
+    windows = torch.rand(5, 2, 9, 6, 6)
+    still = GridSettings(flip=False, rotate=False)
+    assert torch.equal(augment(windows, still, torch.Generator().manual_seed(0)), windows)
+    flipped = augment(windows, GridSettings(rotate=False), torch.Generator().manual_seed(0))
+    same = (flipped == windows).flatten(1).all(1)
+    mirrored = (flipped == windows.flip(-1)).flatten(1).all(1)
+    assert (same | mirrored).all()
+    assert mirrored.any()
+
+
+def test_the_same_generator_draws_the_same_batch(numbered):
+    draws = [
+        training_batch(numbered, torch.tensor([0, 1, 2]), GridSettings(),
+                       torch.Generator().manual_seed(7))
+        for _ in range(2)
+    ]  # fmt: skip
+    assert torch.equal(*draws)
+
+
+def _prepared(crop, percentiles):
+    return PreparedPatient(
+        patient="p", label="low", center="", group="p", crop=crop, percentiles=percentiles,
+        affine=np.eye(4), flags=(), alignment={},
+    )  # fmt: skip
+
+
+def test_gathered_crops_lie_in_0_1_and_do_not_see_the_scanners_scale():
+    rng = np.random.default_rng(0)
+    crop = rng.random((2, 7, 4, 4)).astype(np.float32)
+    landmarks = np.stack([np.linspace(0.05, 0.9, 11)] * 2)
+    standard = np.stack([np.linspace(0, 100, 11)] * 2)
+    plain = _prepared(crop, landmarks)
+    louder = _prepared(crop * 40 + 3, landmarks * 40 + 3)
+    crops = gather_crops([plain, louder], (0, 1), standard, torch.device("cpu"))
+    assert crops.volumes.min() == 0
+    assert crops.volumes.max() == 1
+    torch.testing.assert_close(crops.volumes[0], crops.volumes[1], atol=1e-5, rtol=0)
+    only_t2 = gather_crops([plain], (1,), standard, torch.device("cpu"))
+    torch.testing.assert_close(only_t2.volumes[:, 0], crops.volumes[:1, 1])

@@ -1,0 +1,121 @@
+import gzip
+from itertools import permutations, product
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from cystgrid.errors import ScanError
+from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.nifti import read_nifti, write_nifti
+from cystgrid.scans.reading import read_scan
+from cystgrid.scans.volume import Volume
+
+LIMITS = ReadLimits()
+
+
+def orientations(volume):
+    """All 48 ways to lay the same voxels out along whole axes."""
+    for order, flips in product(permutations(range(3)), product((1, -1), repeat=3)):
+        turn = np.array(list(zip(order, flips, strict=True)))
+        voxels = nib.orientations.apply_orientation(volume.voxels, turn)
+        yield Volume(voxels, volume.affine @ nib.orientations.inv_ornt_aff(turn, volume.shape))
+
+
+def write_with_nibabel(volume, path, dtype="<i2"):
+    image = nib.Nifti1Image(volume.voxels.astype(dtype), volume.affine)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+
+
+def test_48_orientations_are_one_scan(oblique, tmp_path):
+    layouts = list(orientations(oblique))
+    assert len({layout.axes for layout in layouts}) == 48
+    for layout in layouts:
+        write_with_nibabel(layout, tmp_path / "scan.nii")
+        read = read_scan(tmp_path / "scan.nii")
+        assert read.axes == "RAS"
+        assert np.array_equal(read.voxels, oblique.voxels)
+        assert np.allclose(read.affine, oblique.affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_big_endian_equals_little_endian(oblique, tmp_path, kind):
+    scans = []
+    for order in "<>":
+        header = kind.header_class(endianness=order)
+        header.set_data_dtype(f"{order}i2")
+        image = kind(oblique.voxels.astype("i2"), oblique.affine, header)
+        nib.save(image, tmp_path / "scan.nii.gz")
+        scans.append(read_nifti(tmp_path / "scan.nii.gz", LIMITS))
+    raw = gzip.decompress((tmp_path / "scan.nii.gz").read_bytes())
+    assert int.from_bytes(raw[:4], "big") == kind.header_class.sizeof_hdr
+    assert np.array_equal(scans[0].voxels, scans[1].voxels)
+    assert np.array_equal(scans[0].affine, scans[1].affine)
+    assert np.array_equal(scans[0].voxels, oblique.voxels)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8"])
+def test_what_is_written_is_read(oblique, tmp_path, name, dtype):
+    write_nifti(oblique, tmp_path / name, dtype=dtype)
+    read = read_nifti(tmp_path / name, LIMITS)
+    header = nib.load(tmp_path / name).header
+    assert np.array_equal(read.voxels, oblique.voxels)
+    assert np.allclose(read.affine, oblique.affine, atol=1e-4)
+    assert (int(header["qform_code"]), int(header["sform_code"])) == (1, 1)
+    assert read.notes == ()
+
+
+def test_equal_scans_give_equal_bytes(oblique, tmp_path):
+    write_nifti(oblique, tmp_path / "a.nii.gz")
+    write_nifti(oblique, tmp_path / "other name.nii.gz")
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "other name.nii.gz").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nii.gz", "other name.nii.gz"]
+
+
+def test_writing_refuses_to_lose_anything(oblique, tmp_path):
+    with pytest.raises(ValueError, match="int16 cannot hold"):
+        write_nifti(oblique.with_voxels(oblique.voxels + 0.5), tmp_path / "a.nii", dtype="i2")
+    with pytest.raises(ValueError, match="ends in none of"):
+        write_nifti(oblique, tmp_path / "a.img")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scale_factor_agrees_with_nibabel(oblique, tmp_path):
+    image = nib.Nifti1Image(oblique.voxels.astype("u1"), oblique.affine)
+    image.header.set_slope_inter(0.25, -3)
+    nib.save(image, tmp_path / "a.nii")
+    expected = np.asarray(nib.load(tmp_path / "a.nii").dataobj)
+    assert np.allclose(read_nifti(tmp_path / "a.nii", LIMITS).voxels, expected)
+    assert expected.max() > expected.min()
+
+
+def test_a_flipped_bit_never_gives_other_voxels(oblique, tmp_path):
+    path = tmp_path / "scan.nii.gz"
+    noise = np.random.default_rng(1).integers(0, 4096, (32, 32, 16)).astype(np.float32)
+    write_nifti(Volume(noise, oblique.affine), path, dtype="i2")
+    whole, good = path.read_bytes(), read_nifti(path, LIMITS)
+    fooled = refused = 0
+    for bit in np.random.default_rng(1).choice(8 * len(whole), size=200, replace=False):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(damaged)
+        fooled += _nibabel_is_fooled(path, good)
+        try:
+            read = read_nifti(path, LIMITS)
+        except ScanError:
+            refused += 1
+            continue
+        assert np.array_equal(read.voxels, good.voxels)  # a bit of gzip's own header
+        assert np.array_equal(read.affine, good.affine)
+    assert refused > 150
+    assert fooled > 0  # the control: a reader that stops at the last voxel does not notice
+
+
+def _nibabel_is_fooled(path, good):
+    try:
+        image = nib.load(path)
+        return not np.array_equal(np.asarray(image.dataobj), good.voxels)
+    except Exception:
+        return False
