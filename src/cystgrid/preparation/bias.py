@@ -27,6 +27,12 @@ MEDIAN_REACH = 1
 SPACING_DECIMALS = 6
 """In mm: ITK is given rounded spacings, so that turning a header's axes cannot change a bit."""
 
+BRIGHT_PERCENTILE = 99
+"""In per cent of all voxels: what counts as a scan's brightest tissue."""
+
+AIR_LEVEL = 0.01
+"""Darker than this part of the brightest tissue is air, however much of it is exactly 0."""
+
 Box = tuple[slice, slice, slice]
 
 
@@ -51,7 +57,7 @@ class N4Settings(Settings):
     enabled: bool = True
     shrink_mm: float = Field(default=12.0, gt=0, allow_inf_nan=False)
     control_mm: float = Field(default=400.0, gt=0, allow_inf_nan=False)
-    iterations: tuple[int, ...] = Field(default=(30, 20, 5), min_length=1, max_length=6)
+    iterations: tuple[int, ...] = Field(default=(30, 20, 10), min_length=1, max_length=6)
     convergence: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
     histogram_fwhm: float = Field(default=0.15, gt=0, allow_inf_nan=False)
     wiener_noise: float = Field(default=0.01, gt=0, allow_inf_nan=False)
@@ -72,8 +78,7 @@ def bias_field(scan: Volume, settings: N4Settings) -> Array:
         _stride(size, step, settings.shrink_mm)
         for size, step in zip(scan.shape, rounded_spacing(scan), strict=True)
     ]
-    coarse, box = _around_body(scan, strides)
-    body = body_mask(coarse, thick_axis(scan))
+    coarse, body, box = _around_body(scan, strides)
     body &= coarse > 0  # the field multiplies: only what shines can show it
     if not body.any():
         raise ScanError(
@@ -102,17 +107,20 @@ def _of_doubled(scan: Volume, settings: N4Settings) -> Array:
 def body_mask(voxels: Array, slice_axis: int) -> NDArray[np.bool_]:
     """The patient: the largest connected part above a threshold, filled slice by slice.
 
-    Otsu's threshold of the square root of intensity: on intensity itself, bright fat or fluid would
+    Otsu's threshold of the logarithm of intensity: on intensity itself, bright fat or fluid would
     make a class of its own and leave muscle with the air.
 
     Args:
         voxels: ``(i, j, k)``.
         slice_axis: the axis along which slices were acquired.
     """
-    root = np.sqrt(np.maximum(voxels, 0), dtype=np.float32)
+    floor = AIR_LEVEL * float(np.percentile(voxels, BRIGHT_PERCENTILE))
+    if floor <= 0:
+        return np.asarray(voxels > 0, dtype=np.bool_)
+    log = np.log(np.maximum(voxels, floor), dtype=np.float32)
     otsu = sitk.OtsuThresholdImageFilter()
-    otsu.Execute(_image(root, (1.0, 1.0, 1.0)))
-    bright = root > otsu.GetThreshold()
+    otsu.Execute(_image(log, (1.0, 1.0, 1.0)))
+    bright = log > otsu.GetThreshold()
     parts, count = ndimage.label(bright)
     if count == 0:
         return np.asarray(bright, dtype=np.bool_)
@@ -140,8 +148,8 @@ def _stride(size: int, spacing: float, target_mm: float) -> int:
     return int(np.clip(round(target_mm / spacing), 1, most))
 
 
-def _around_body(scan: Volume, strides: list[int]) -> tuple[Array, Box]:
-    """Samples of the scan around the body, and the voxels from the first sample to the last.
+def _around_body(scan: Volume, strides: list[int]) -> tuple[Array, NDArray[np.bool_], Box]:
+    """Samples of the scan around the body, the body, and the voxels from first sample to last.
 
     Samples, not averages: a mean over 12 mm would blend fat and muscle into tissues that are not
     there, and N4 lives on the tissues' histogram.
@@ -161,7 +169,8 @@ def _around_body(scan: Volume, strides: list[int]) -> tuple[Array, Box]:
         slice(int(places[part][0]), int(places[part][-1]) + 1)
         for places, part in zip(samples, kept, strict=True)
     )
-    return np.ascontiguousarray(coarse[kept[0], kept[1], kept[2]]), (i, j, k)
+    around = (kept[0], kept[1], kept[2])
+    return np.ascontiguousarray(coarse[around]), body[around].copy(), (i, j, k)
 
 
 def _median_samples(scan: Volume, samples: list[NDArray[np.intp]]) -> Array:

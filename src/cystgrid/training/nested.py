@@ -274,13 +274,8 @@ def _write_predictions(
     frames = []
     for model, inputs, outer in dict.fromkeys((j.model, j.inputs, j.outer) for j in jobs):
         inner = [j for j in jobs if (j.model, j.inputs, j.outer) == (model, inputs, outer)]
-        tables = [
-            pd.read_csv(
-                j.folder / "predictions.csv", dtype={"patient": str}, float_precision="round_trip"
-            )
-            for j in inner
-        ]
-        mean = np.mean([table[columns].to_numpy() for table in tables], axis=0)
+        tables = [pd.read_csv(j.folder / "predictions.csv", dtype=str) for j in inner]
+        mean = np.mean([table[columns].to_numpy(dtype=np.float64) for table in tables], axis=0)
         frame = _table(inner[0].test, classes, mean)
         frame.insert(0, "model", model)
         frame.insert(1, "inputs", inputs)

@@ -1,0 +1,71 @@
+"""A deployable model: trained like an inner model, put away with its card, taken up unchanged."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cystgrid.errors import SettingsError, StoreError
+from cystgrid.preparation.store import Store
+from cystgrid.provenance import NOTICE
+from cystgrid.training.deploy import DeploySettings, train_model
+from cystgrid.training.deployed import load_model
+from training.conftest import make_recipe
+
+
+@pytest.fixture(scope="module")
+def model(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    train_model(prepared, folder, make_recipe(), DeploySettings(folds=3, members=2),
+                workers=0, quiet=True)  # fmt: skip
+    return folder
+
+
+def test_the_folder_holds_what_the_contract_says(model):
+    names = sorted(path.name for path in model.iterdir())
+    assert names == ["README.md", "member-0.safetensors", "member-1.safetensors", "model.json"]
+    card = json.loads((model / "model.json").read_text())
+    assert card["notice"] == NOTICE
+    assert card["classes"] == ["normal", "low", "high"]
+    assert len(card["training_patients_sha256"]) == 18
+    assert NOTICE in (model / "README.md").read_text()
+    assert "p00" not in (model / "model.json").read_text() + (model / "README.md").read_text()
+
+
+def test_one_member_lies_under_the_plain_name(prepared, tmp_path):
+    settings = DeploySettings(folds=3, members=1)
+    train_model(prepared, tmp_path, make_recipe(), settings, workers=0, quiet=True)
+    assert (tmp_path / "model.safetensors").is_file()
+    assert len(load_model(tmp_path).members) == 1
+
+
+def test_probabilities_are_the_members_mean(model, prepared):
+    taken, store = load_model(model), Store.open(prepared)
+    patients = [store.load(p) for p in ("p00", "p07")]
+    alone = [member.probabilities(patients) for member in taken.members]
+    np.testing.assert_array_equal(taken.probabilities(patients), np.mean(alone, axis=0))
+    one_by_one = np.concatenate([taken.probabilities([patient]) for patient in patients])
+    np.testing.assert_allclose(one_by_one, taken.probabilities(patients), atol=1e-6)
+
+
+def test_an_altered_model_is_refused(model):
+    path = model / "member-0.safetensors"
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    with pytest.raises(StoreError, match=r"member-0\.safetensors"):
+        load_model(model)
+    path.write_bytes(good)
+    load_model(model)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"model\.json"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match="schema 99"):
+        load_model(tmp_path)
+
+
+def test_more_members_than_folds_are_refused(prepared, tmp_path):
+    with pytest.raises(SettingsError, match=r"deploy\.members"):
+        train_model(prepared, tmp_path, make_recipe(), DeploySettings(folds=2, members=3))

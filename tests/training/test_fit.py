@@ -1,0 +1,99 @@
+"""One training: it learns what there is to learn, selects by the rule, and gives the same bytes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from cystgrid.cohort.splits import InnerFold
+from cystgrid.errors import CohortError, SettingsError
+from cystgrid.preparation.store import Store
+from cystgrid.training.fit import Epoch, _better, _refuse_divergence
+from cystgrid.training.member import channel_positions, load_member, save_member, train_member
+from cystgrid.training.settings import TrainingSettings
+from training.conftest import CLASSES, make_recipe
+
+FOLD = InnerFold(tuple(f"p{n:02}" for n in range(9)), tuple(f"p{n:02}" for n in range(9, 15)))
+TEST = tuple(f"p{n:02}" for n in range(15, 18))
+
+
+def train(prepared, **training):
+    store = Store.open(prepared)
+    member, fitted = train_member(store, FOLD, make_recipe(**training), "resnet18", "early", seed=5)
+    return store, member, fitted
+
+
+def test_a_plain_signal_is_learned(prepared):
+    store, member, fitted = train(prepared, epochs=15)
+    assert fitted.curve[-1].train_loss < 0.5 < fitted.curve[0].train_loss
+    probabilities = member.probabilities([store.load(p) for p in TEST])
+    assert [CLASSES[c] for c in probabilities.argmax(1)] == ["normal", "low", "high"]
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_same_seed_gives_the_same_bytes(prepared, precision):
+    (_, _, first), (_, _, second) = (train(prepared, precision=precision) for _ in range(2))
+    assert first.curve == second.curve
+    assert all(torch.equal(first.state[name], second.state[name]) for name in first.state)
+
+
+def test_threads_and_mode_are_put_back(prepared):
+    before = torch.get_num_threads()
+    train(prepared, threads=2)
+    assert torch.get_num_threads() == before
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_kept_weights_are_those_of_the_selected_epoch(prepared):
+    """Training on to the selected epoch alone ends with the weights that the long one kept."""
+    _, _, long = train(prepared, epochs=6, schedule="constant")
+    _, _, short = train(prepared, epochs=long.selected, schedule="constant")
+    if short.selected == long.selected:
+        assert all(torch.equal(long.state[name], short.state[name]) for name in long.state)
+    chosen = next(row for row in long.curve if row.epoch == long.selected)
+    assert chosen.validation_balanced_accuracy == max(
+        row.validation_balanced_accuracy for row in long.curve
+    )
+
+
+def test_evaluating_seldom_changes_the_look_and_not_the_training(prepared):
+    _, _, every = train(prepared, epochs=4)
+    _, _, seldom = train(prepared, epochs=4, evaluate_every=3)
+    assert [row.epoch for row in seldom.curve] == [3, 4]
+    assert set(seldom.curve) <= set(every.curve)
+
+
+def test_selection_takes_accuracy_then_loss_then_the_earlier_epoch():
+    base = Epoch(3, 1.0, 0.9, 0.5)
+    more_accurate = dataclasses.replace(base, validation_balanced_accuracy=0.6, validation_loss=2.0)
+    surer = dataclasses.replace(base, validation_loss=0.8)
+    assert _better(more_accurate, base, "balanced_accuracy")
+    assert not _better(more_accurate, base, "loss")
+    assert _better(surer, base, "balanced_accuracy")
+    assert _better(surer, base, "loss")
+    assert not _better(base, base, "balanced_accuracy")
+    assert not _better(base, base, "loss")
+
+
+def test_a_diverged_training_is_an_error():
+    with pytest.raises(SettingsError, match=r"epoch 7.*lower the learning rate"):
+        _refuse_divergence(float("nan"), 7, TrainingSettings())
+
+
+def test_a_member_put_away_answers_the_same(prepared, tmp_path):
+    from cystgrid.models.network import Shape
+
+    store, member, fitted = train(prepared)
+    record = save_member(member, fitted, tmp_path / "model.safetensors")
+    again = load_member(record, tmp_path, architecture="resnet18", shape=Shape(2, 3, 32),
+                        channels=(0, 1), cells=4)  # fmt: skip
+    patients = [store.load(p) for p in TEST]
+    np.testing.assert_array_equal(member.probabilities(patients), again.probabilities(patients))
+
+
+def test_inputs_that_were_not_prepared_are_refused():
+    assert channel_positions(("t1", "t2"), "t2") == (1,)
+    with pytest.raises(CohortError, match="prepared data with t2"):
+        channel_positions(("t2",), "early")
