@@ -14,6 +14,7 @@ from cystgrid.evaluation.predictions import read_predictions
 from cystgrid.evaluation.tables import console_table, write_tables
 from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
+from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.outputs.prediction import prediction_table, write_answers
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, write_text
@@ -59,7 +60,27 @@ def run_crossval(
     write_tables(predictions, run / "tables")
     draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
     draw_training_curves(read_curves(run), run / "figures" / "training.png")
+    store = Store.open(prepared)
+    draw_grids(
+        example_pictures(store, recipe.classes, recipe.grid.cells),
+        recipe.grid.cells,
+        run / "figures" / "grids.png",
+    )
     return console_table(predictions)
+
+
+def example_pictures(store: Store, classes: tuple[str, ...], cells: int) -> list[GridPicture]:
+    """One patient of each class: the first whose central window shows a lesion, else the first."""
+    pictures = []
+    for label in classes:
+        names = [entry.patient for entry in store.entries.values() if entry.label == label]
+        patients = (store.load(name) for name in names)
+        seen = (
+            p for p in patients if p.lesion is not None and central_window(p.lesion, cells).any()
+        )
+        example = next(seen, None) or store.load(names[0])
+        pictures.append(GridPicture(f"{example.patient} ({label})", example, store.modalities))
+    return pictures
 
 
 def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cystgrid.errors import SettingsError
 from cystgrid.grids.batches import Crops, augment, gather_crops, training_batch
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
@@ -96,5 +97,10 @@ def test_gathered_crops_lie_in_0_1_and_do_not_see_the_scanners_scale():
     assert crops.volumes.min() == 0
     assert crops.volumes.max() == 1
     torch.testing.assert_close(crops.volumes[0], crops.volumes[1], atol=1e-5, rtol=0)
+    coarse = gather_crops([plain], (0, 1), standard, torch.device("cpu"), pixels=2)
+    fine = crops.volumes[:1].unflatten(-1, (2, 2)).unflatten(-3, (2, 2))
+    torch.testing.assert_close(coarse.volumes, fine.mean((-1, -3)))
+    with pytest.raises(SettingsError, match="at most 4"):
+        gather_crops([plain], (0, 1), standard, torch.device("cpu"), pixels=8)
     only_t2 = gather_crops([plain], (1,), standard, torch.device("cpu"))
     torch.testing.assert_close(only_t2.volumes[:, 0], crops.volumes[:1, 1])

@@ -8,6 +8,7 @@ import torch
 
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import CohortError, SettingsError
+from cystgrid.grids.tiling import GridSettings
 from cystgrid.preparation.store import Store
 from cystgrid.training.fit import Epoch, _better, _refuse_divergence
 from cystgrid.training.member import channel_positions, load_member, save_member, train_member
@@ -88,7 +89,7 @@ def test_a_member_put_away_answers_the_same(prepared, tmp_path):
     store, member, fitted = train(prepared)
     record = save_member(member, fitted, tmp_path / "model.safetensors")
     again = load_member(record, tmp_path, architecture="resnet18", shape=Shape(2, 3, 32),
-                        channels=(0, 1), cells=4)  # fmt: skip
+                        channels=(0, 1), grid=GridSettings(cells=4))  # fmt: skip
     patients = [store.load(p) for p in TEST]
     np.testing.assert_array_equal(member.probabilities(patients), again.probabilities(patients))
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
+from cystgrid.errors import SettingsError
 from cystgrid.grids.tiling import GridSettings, central_start, last_start, tile
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.standardise import standardise, unit_range
@@ -61,6 +63,7 @@ def gather_crops(
     channels: Sequence[int],
     standard: NDArray[np.float64],
     device: torch.device,
+    pixels: int | None = None,
 ) -> Crops:
     """Standardise the crops of ``prepared`` to a fold's landmarks and put them on the device.
 
@@ -69,12 +72,33 @@ def gather_crops(
         channels: which modalities of each crop become channels, in this order.
         standard: ``(modality, landmark)`` the fold's standard landmarks of every modality.
         device: where training runs.
+        pixels: along a cell's side; None for as many as were prepared.
+
+    Raises:
+        SettingsError: more pixels are asked for than were prepared.
     """
     standardised = [_standardised(patient, channels, standard) for patient in prepared]
     depths = [crop.shape[1] for crop in standardised]
     deepest = max(depths)
     volumes = np.stack([_deepen(crop, deepest) for crop in standardised])
-    return Crops(torch.from_numpy(volumes).to(device), torch.tensor(depths, device=device))
+    coarse = _coarsen(torch.from_numpy(volumes), pixels)
+    return Crops(coarse.to(device), torch.tensor(depths, device=device))
+
+
+def _coarsen(volumes: Tensor, pixels: int | None) -> Tensor:
+    """Cells of ``pixels`` a side, each the mean of the prepared pixels under it."""
+    prepared = volumes.shape[-1]
+    if pixels is None or pixels == prepared:
+        return volumes
+    if pixels > prepared:
+        raise SettingsError(
+            "grid.pixels",
+            got=pixels,
+            expected=f"at most {prepared}, as were prepared",
+            do="lower grid.pixels, or prepare with a larger preparation.cell",
+        )
+    coarse: Tensor = adaptive_avg_pool2d(volumes.flatten(0, 1), pixels)
+    return coarse.unflatten(0, volumes.shape[:2])
 
 
 def _standardised(

@@ -18,11 +18,14 @@ class GridSettings(Settings):
 
     Attributes:
         cells: slices in one grid, a square number (9 gives 3 x 3).
+        pixels: along a cell's side; fewer than were prepared are averages of those, for a quicker
+            and coarser study. None takes cells as they were prepared (the paper: 64).
         flip: mirror every cell of a training grid left to right, half of the time.
         rotate: turn every cell of a training grid by a random multiple of 90 degrees.
     """
 
     cells: int = Field(default=9, ge=1)
+    pixels: int | None = Field(default=None, ge=4)
     flip: bool = True
     rotate: bool = True
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from cystgrid.grids.tiling import central_start, tile
 from cystgrid.outputs.style import figure_style, write_figure
 from cystgrid.preparation.patient import PreparedPatient
-from cystgrid.scans.volume import Volume
 
 OUTLINE = "#ffd400"
-PANEL_INCHES = 3.4
+PANEL_INCHES = 4.2
 DISPLAY_PERCENTILES = (0.5, 99.5)
 """Grey levels shown, over the window: one bright voxel must not darken the picture."""
 
@@ -31,13 +30,11 @@ class GridPicture:
         title: patient, class, anything said of it.
         prepared: the patient.
         modalities: names of the crop's scans.
-        lesion: ``(slice, row, column)`` fraction of lesion on the crop's grid, or None.
     """
 
     title: str
     prepared: PreparedPatient
     modalities: tuple[str, ...]
-    lesion: NDArray[np.float32] | None = None
 
 
 def draw_grids(pictures: Sequence[GridPicture], cells: int, path: Path) -> None:
@@ -47,10 +44,11 @@ def draw_grids(pictures: Sequence[GridPicture], cells: int, path: Path) -> None:
     sees it, the patient's right on the left.
     """
     columns = max(len(picture.modalities) for picture in pictures)
-    size = (columns * PANEL_INCHES, len(pictures) * (PANEL_INCHES + 0.3) + 0.4)
+    heights = [PANEL_INCHES * _aspect(picture.prepared) for picture in pictures]
+    size = (columns * PANEL_INCHES, sum(heights) + 0.35 * len(pictures) + 0.5)
     with figure_style():
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(len(pictures), columns, squeeze=False)
+        axes = figure.subplots(len(pictures), columns, squeeze=False, height_ratios=heights)
         for row, picture in zip(axes, pictures, strict=True):
             for number, axis in enumerate(row):
                 _draw_grid(axis, picture, number, cells)
@@ -59,7 +57,7 @@ def draw_grids(pictures: Sequence[GridPicture], cells: int, path: Path) -> None:
 
 def _footnote(pictures: Sequence[GridPicture]) -> str:
     order = "Slices run from foot to head, row by row; patient's right on the left."
-    outlined = any(picture.lesion is not None for picture in pictures)
+    outlined = any(picture.prepared.lesion is not None for picture in pictures)
     return f"{order} Yellow: the lesion." if outlined else order
 
 
@@ -69,9 +67,16 @@ def _draw_grid(axis: Axes, picture: GridPicture, number: int, cells: int) -> Non
         return
     window = central_window(picture.prepared.crop[number], cells)
     low, high = np.percentile(window, DISPLAY_PERCENTILES)
-    axis.imshow(window, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
-    if picture.lesion is not None:
-        outline = central_window(picture.lesion, cells)
+    axis.imshow(
+        window,
+        cmap="gray",
+        vmin=low,
+        vmax=max(high, low + 1e-6),
+        aspect=_aspect(picture.prepared),
+        interpolation="nearest",
+    )
+    if picture.prepared.lesion is not None:
+        outline = central_window(picture.prepared.lesion, cells)
         if outline.max() >= 0.5:
             axis.contour(outline, levels=[0.5], colors=OUTLINE, linewidths=0.8)
     cell = window.shape[0] / round(cells**0.5)
@@ -89,17 +94,7 @@ def central_window(slices: NDArray[np.float32], cells: int) -> NDArray[np.float3
     return grid
 
 
-def on_crop(mask: Volume, prepared: PreparedPatient) -> NDArray[np.float32]:
-    """A mask's values at the crop's voxel centres, nearest voxel, ``(slice, row, column)``.
-
-    The mask may lie on any grid; voxels outside it are 0.
-    """
-    slices, rows, columns = prepared.crop.shape[1:]
-    s, r, c = np.meshgrid(*(np.arange(n) for n in (slices, rows, columns)), indexing="ij")
-    positions = np.stack([c, r, s], axis=-1) @ prepared.affine[:3, :3].T + prepared.affine[:3, 3]
-    index = np.rint(mask.index(positions)).astype(int)
-    inside = np.all((index >= 0) & (index < mask.shape), axis=-1)
-    values = np.zeros(inside.shape, dtype=np.float32)
-    i, j, k = index[inside].T
-    values[inside] = mask.voxels[i, j, k]
-    return values
+def _aspect(prepared: PreparedPatient) -> float:
+    """Height of a pixel over its width, so that the patient is drawn in true proportion."""
+    column, row = np.linalg.norm(prepared.affine[:3, :2], axis=0)
+    return float(row / column)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from cystgrid.cohort.manifest import Manifest
@@ -110,7 +111,7 @@ def _view(volume: Volume, k: int) -> Pixels:
 
 def _draw_slice(
     axis: Axes, pixels: Pixels, aspect: float, colours: str, levels: tuple[float, float]
-) -> object:
+) -> AxesImage:
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():

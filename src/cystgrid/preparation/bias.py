@@ -39,8 +39,8 @@ Box = tuple[slice, slice, slice]
 class N4Settings(Settings):
     """How the bias field is estimated.
 
-    The defaults were chosen on phantom abdomens with known fields (mean correlation with the true
-    field inside the body 0.95; N4's own defaults reach less, in ten times the time).
+    The defaults were chosen on phantom abdomens with known fields, where more iterations, more
+    levels or finer samples followed the anatomy and came no nearer to the truth.
 
     Attributes:
         enabled: whether there is a correction at all.
@@ -57,7 +57,7 @@ class N4Settings(Settings):
     enabled: bool = True
     shrink_mm: float = Field(default=12.0, gt=0, allow_inf_nan=False)
     control_mm: float = Field(default=400.0, gt=0, allow_inf_nan=False)
-    iterations: tuple[int, ...] = Field(default=(30, 20, 10), min_length=1, max_length=6)
+    iterations: tuple[int, ...] = Field(default=(20, 15, 8), min_length=1, max_length=6)
     convergence: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
     histogram_fwhm: float = Field(default=0.15, gt=0, allow_inf_nan=False)
     wiener_noise: float = Field(default=0.01, gt=0, allow_inf_nan=False)

@@ -18,8 +18,7 @@ from cystgrid.cohort.manifest import Manifest, Patient, is_box
 from cystgrid.errors import CohortError, CystgridError, StoreError
 from cystgrid.preparation.patient import PreparationSettings, check_complete, prepare_patient
 from cystgrid.preparation.store import (
-    CARD,
-    check_crop,
+    check_arrays,
     patient_folder,
     read_card,
     write_card,
@@ -122,6 +121,7 @@ def patient_key(patient: Patient, settings: PreparationSettings) -> str:
             "settings": settings.model_dump(mode="json"),
             "scans": scans,
             "roi": roi,
+            "lesion": sha256_file(Path(patient.lesion)) if patient.lesion else None,
             "version": PREPARATION_VERSION,
             "SimpleITK": sitk.Version.VersionString(),
         }
@@ -173,7 +173,7 @@ def _reuse(patient: Patient, folder: Path, key: str) -> str | None:
         card = read_card(folder, patient.patient)
         if card.get("key") != key:
             return None
-        check_crop(folder, card)
+        check_arrays(folder, card)
     except StoreError:
         return None
     described = {
@@ -182,9 +182,7 @@ def _reuse(patient: Patient, folder: Path, key: str) -> str | None:
         "center": patient.center,
         "group": patient.group or patient.patient,
     }
-    if described != card:
-        return write_card(folder, described)
-    return sha256_file(patient_folder(folder, patient.patient) / CARD)
+    return write_card(folder, described)
 
 
 def _remove(place: Path) -> None:

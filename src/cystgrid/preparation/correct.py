@@ -1,8 +1,10 @@
 """What the scanner added, taken out again: first the bias field (``bias``), then noise.
 
-Noise is smoothed within each acquired slice and not across edges: the anisotropic diffusion of
-Perona & Malik (IEEE Trans Pattern Anal Mach Intell 12 (1990) 629), in the curvature form of
-Whitaker & Xue (ICIP 2001). It stands for the paper's "edge-preserving Gaussian smoothing".
+Noise is smoothed within each acquired slice and not across edges, by the anisotropic diffusion of
+Perona & Malik (IEEE Trans Pattern Anal Mach Intell 12 (1990) 629): a Gaussian smoothing that stops
+at edges, as the paper has it. Its curvature form (Whitaker & Xue, ICIP 2001) is not used: it
+switches between schemes by the sign of a curvature, so that a rounding error of 1e-5 upstream can
+change a voxel by a per cent, and it takes out less noise in the same time.
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ class SmoothingSettings(Settings):
     Attributes:
         iterations: steps of diffusion; 0 leaves the scan as it is.
         conductance: edges steeper than this multiple of the scan's root mean square gradient stay.
-        time_step: of one iteration; stable up to 0.125 in two dimensions (ITK Software Guide).
+        time_step: of one iteration, in squared pixels; stable up to 0.25 in two dimensions, and
+            recommended up to 0.125 (ITK Software Guide).
     """
 
     iterations: int = Field(default=3, ge=0)
-    conductance: float = Field(default=1.0, gt=0)
+    conductance: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     time_step: float = Field(default=0.125, gt=0, le=0.125)
 
 
@@ -102,7 +105,7 @@ def smooth(scan: Volume, settings: SmoothingSettings) -> Volume:
     slices = np.moveaxis(scan.voxels, thick, 0)
     gap = settings.iterations + 1
     padded = np.pad(slices, ((0, 0), (gap, gap), (0, 0)), mode="edge")
-    filtering = sitk.CurvatureAnisotropicDiffusionImageFilter()
+    filtering = sitk.GradientAnisotropicDiffusionImageFilter()
     filtering.SetTimeStep(settings.time_step)
     filtering.SetConductanceParameter(settings.conductance)
     filtering.SetNumberOfIterations(settings.iterations)

@@ -1,8 +1,12 @@
-"""The crop a model sees: a square around the region of interest, in slices of 64 x 64 pixels.
+"""The crop a model sees: the region of interest with a margin, in slices of 64 x 64 pixels.
 
 The paper resizes a scan to 256 x 256 pixels in-plane, crops, and resizes each slice to 64 x 64. All
 three run along the reference grid's own axes, so they compose into one matrix for the rows and one
 for the columns: one interpolation instead of three, and pixel centres known exactly.
+
+A pancreas is twice as wide as it is deep. As in the paper, its box fills the 64 x 64 pixels, so
+that a pixel is wider than it is high; the affine says by how much. A square of the patient would
+spend half of its pixels on what lies before and behind the pancreas.
 """
 
 from __future__ import annotations
@@ -31,44 +35,43 @@ class CropPlan:
         columns: ``(cell, i of block)`` sparse weights; column 0 is the patient's right.
         block: the reference voxels that the weights draw on; its ``k`` range is the crop's slices.
         affine: ``(4, 4)``; ``(column, row, slice, 1)`` of a pixel centre to mm RAS+.
-        side_mm: side of the square.
+        sides_mm: extent along the columns and along the rows.
     """
 
     rows: sparse.csr_array
     columns: sparse.csr_array
     block: Block
     affine: Affine
-    side_mm: float
+    sides_mm: tuple[float, float]
 
 
 def plan_crop(
     reference: Volume, region: Region, *, margin_mm: float, in_plane: int, cell: int, slices: int
 ) -> CropPlan:
-    """Lay a square around the region.
+    """Lay a box around the region.
 
-    The square's side is the region's longer in-plane extent plus a margin at both ends, so that
-    shapes keep their aspect ratio. At the scan's border it is shifted inwards; where it is larger
-    than the scan, it is centred on the scan and filled with 0. Of the slices, those within the
-    margin are taken; then the nearest further ones, until there are ``slices`` or no more.
+    In-plane, the box is the region with a margin at each end; at the scan's border it is shifted
+    inwards, and it is never larger than the scan. Of the slices, those that the region touches are
+    taken; then the nearest further ones, until there are ``slices`` or no more.
 
     Args:
         reference: canonical scan whose grid the crop follows.
         region: in indices of that grid.
-        margin_mm: kept around the region, in each direction.
+        margin_mm: kept around the region in-plane.
         in_plane: pixels along the longer in-plane side of the whole scan.
-        cell: pixels along the crop's side.
+        cell: pixels along each of the crop's sides.
         slices: how many slices are wanted at least.
     """
     spacing = np.array(reference.spacing)
     size = np.array(reference.shape)
     low, high = np.array(region.low), np.array(region.high)
-    side = float(((high - low) * spacing)[:2].max() + 2 * margin_mm)
-    side = min(side, float((size * spacing)[:2].max()))
+    sides = np.minimum((high - low) * spacing + 2 * margin_mm, size * spacing)
     pixel = float((size * spacing)[:2].max()) / in_plane
     weights, starts, stops, firsts = [], [], [], []
     for axis in (0, 1):
-        middle = _keep_inside((low + high)[axis] / 2, side / spacing[axis], size[axis])
-        centres = middle + ((np.arange(cell) + 0.5) / cell - 0.5) * side / spacing[axis]
+        extent = sides[axis] / spacing[axis]
+        middle = _keep_inside((low + high)[axis] / 2, extent, size[axis])
+        centres = middle + ((np.arange(cell) + 0.5) / cell - 0.5) * extent
         centres = centres[::-1]  # i runs to the left in the picture, j up; both are turned round
         matrix = _axis_weights(size[axis], spacing[axis], pixel, centres)
         used = np.flatnonzero(np.diff(matrix.tocsc().indptr))
@@ -77,24 +80,22 @@ def plan_crop(
         starts.append(start)
         stops.append(stop)
         firsts.append(float(centres[0]))
-    first, last = _slices(low[2], high[2], margin_mm / spacing[2], size[2], slices)
+    first, last = _slices(low[2], high[2], size[2], slices)
     block = Block((starts[0], starts[1], first), (stops[0], stops[1], last))
-    affine = _crop_affine(reference, side / cell, firsts, first)
-    return CropPlan(weights[1], weights[0], block, affine, side)
+    across, down = float(sides[0]), float(sides[1])
+    affine = _crop_affine(reference, (across / cell, down / cell), firsts, first)
+    return CropPlan(weights[1], weights[0], block, affine, (across, down))
 
 
 def _keep_inside(middle: float, extent: float, size: int) -> float:
-    """Shift an interval along an axis of ``size`` voxels inwards; centre it if it is longer."""
-    if extent >= size:
-        return (size - 1) / 2
+    """Shift an interval along an axis of ``size`` voxels inwards."""
     return float(np.clip(middle, extent / 2 - 0.5, size - 0.5 - extent / 2))
 
 
-def _slices(low: float, high: float, margin: float, size: int, wanted: int) -> tuple[int, int]:
+def _slices(low: float, high: float, size: int, wanted: int) -> tuple[int, int]:
     """First slice and the one after the last, in indices of an axis of ``size`` slices."""
-    reach = max(margin, 0.5)  # a slice that the region touches is taken even without a margin
-    first = max(0, int(np.ceil(low - reach + TOUCH)))
-    stop = min(size, int(np.floor(high + reach - TOUCH)) + 1)
+    first = max(0, int(np.ceil(low - 0.5 + TOUCH)))
+    stop = min(size, int(np.floor(high + 0.5 - TOUCH)) + 1)
     middle = (low + high) / 2
     while stop - first < min(wanted, size):
         below, above = middle - (first - 1), stop - middle
@@ -128,12 +129,14 @@ def _axis_weights(
     return sparse.csr_array(sparse.diags_array((~outside).astype(float)) @ (second @ first))
 
 
-def _crop_affine(reference: Volume, pixel_mm: float, firsts: list[float], first: int) -> Affine:
+def _crop_affine(
+    reference: Volume, pixel_mm: tuple[float, float], firsts: list[float], first: int
+) -> Affine:
     """``(column, row, slice)`` to mm: columns run against ``i``, rows against ``j``."""
     spacing = reference.spacing
     affine = np.eye(4)
-    affine[:3, 0] = -reference.affine[:3, 0] / spacing[0] * pixel_mm
-    affine[:3, 1] = -reference.affine[:3, 1] / spacing[1] * pixel_mm
+    affine[:3, 0] = -reference.affine[:3, 0] / spacing[0] * pixel_mm[0]
+    affine[:3, 1] = -reference.affine[:3, 1] / spacing[1] * pixel_mm[1]
     affine[:3, 2] = reference.affine[:3, 2]
     affine[:3, 3] = reference.world(np.array([firsts[0], firsts[1], first]))
     return affine
@@ -156,3 +159,21 @@ def apply_crop(plan: CropPlan, values: Array) -> Array:
         for k in range(values.shape[2])
     ]
     return np.stack([cell.T for cell in cells]).astype(np.float32)
+
+
+def nearest_on_crop(volume: Volume, affine: Affine, shape: tuple[int, int, int]) -> Array:
+    """A mask's values at the crop's pixel centres; 0 beyond the mask's own grid.
+
+    Args:
+        volume: on any grid.
+        affine: of the crop.
+        shape: ``(slice, row, column)`` of the crop.
+    """
+    slices, rows, columns = np.indices(shape)
+    index = np.stack([columns, rows, slices], axis=-1)
+    nearest = np.rint(volume.index(index @ affine[:3, :3].T + affine[:3, 3])).astype(int)
+    inside = np.all((nearest >= 0) & (nearest < volume.shape), axis=-1)
+    values = np.zeros(shape, dtype=np.float32)
+    i, j, k = nearest[inside].T
+    values[inside] = volume.voxels[i, j, k]
+    return values

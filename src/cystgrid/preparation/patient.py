@@ -14,10 +14,10 @@ from cystgrid.errors import CohortError, ScanError
 from cystgrid.preparation.align import Block, overlap, resample_onto
 from cystgrid.preparation.bias import N4Settings
 from cystgrid.preparation.correct import Correction, SmoothingSettings, correct
-from cystgrid.preparation.crop import CropPlan, apply_crop, plan_crop
+from cystgrid.preparation.crop import CropPlan, apply_crop, nearest_on_crop, plan_crop
 from cystgrid.preparation.region import Region, find_region
 from cystgrid.preparation.standardise import foreground_percentiles
-from cystgrid.scans.reading import read_scan
+from cystgrid.scans.reading import read_mask, read_scan
 from cystgrid.scans.volume import Affine, Array, Volume
 from cystgrid.settings import Settings
 
@@ -38,7 +38,7 @@ class PreparationSettings(Settings):
         roi: ``required``, or ``whole``: the whole scan stands in for a missing region.
         in_plane: pixels along a scan's longer in-plane side (the paper: 256).
         cell: pixels along a crop's side (the paper: 64).
-        margin_mm: kept around the region of interest in each direction, in mm.
+        margin_mm: kept around the region of interest in-plane, in mm.
         min_slices: a region on fewer slices gets its scan's neighbouring ones too (the paper's
             grid holds 9).
         min_coverage: least share of the crop that each scan must cover.
@@ -79,6 +79,8 @@ class PreparedPatient:
         alignment: how the scans lie to each other: ``overlap_percent``, the share of the reference
             scan that the other covers, and ``<modality>_coverage``, the share of the crop that a
             scan covers, 0-1.
+        lesion: ``(slice, row, column)`` 0/1, known lesions at the crop's pixel centres, or None;
+            for pictures and checks, never an input of a model.
     """
 
     patient: str
@@ -90,6 +92,7 @@ class PreparedPatient:
     affine: Affine
     flags: tuple[str, ...]
     alignment: dict[str, float]
+    lesion: Array | None = None
 
 
 def prepare_patient(patient: Patient, settings: PreparationSettings) -> PreparedPatient:
@@ -134,7 +137,16 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
         plan.affine,
         tuple(flags),
         alignment,
+        _lesion(patient, plan, settings.cell),
     )
+
+
+def _lesion(patient: Patient, plan: CropPlan, cell: int) -> Array | None:
+    """The manifest's lesion mask on the crop; an empty mask is a patient without a lesion."""
+    if patient.lesion is None:
+        return None
+    slices = plan.block.stop[2] - plan.block.start[2]
+    return nearest_on_crop(read_mask(patient.lesion), plan.affine, (slices, cell, cell))
 
 
 def correct_scan(reference: str, settings: PreparationSettings) -> Correction:

@@ -2,7 +2,8 @@
 
     PREPARED/prepared.json                       settings, versions, sha256 of each patient.json
     PREPARED/patients/<patient>/crop.npy         (modality, slice, row, column) float32
-    PREPARED/patients/<patient>/patient.json     all else, and the sha256 of crop.npy
+    PREPARED/patients/<patient>/lesion.npy       (slice, row, column) uint8, where lesions are known
+    PREPARED/patients/<patient>/patient.json     all else, and the sha256 of the arrays
 
 Each file is written whole and renamed into place; ``patient.json`` comes last and marks a patient
 as done, ``prepared.json`` comes last of all.
@@ -18,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cystgrid.errors import StoreError
 from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
@@ -32,7 +34,7 @@ from cystgrid.provenance import (
 )
 
 SCHEMA = 1
-INDEX, CROP, CARD = "prepared.json", "crop.npy", "patient.json"
+INDEX, CROP, LESION, CARD = "prepared.json", "crop.npy", "lesion.npy", "patient.json"
 LONGEST_NAME = 100
 """Characters of a folder's name: file systems end at 255 bytes, archives earlier."""
 
@@ -63,7 +65,7 @@ def patient_folder(folder: Path, patient: str) -> Path:
 
 
 def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
-    """Write a patient's two files, the card last.
+    """Write a patient's files, the card last.
 
     Args:
         folder: PREPARED.
@@ -73,11 +75,9 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
     Returns:
         sha256 of the card, for the index.
     """
-    content = io.BytesIO()
-    np.save(content, np.ascontiguousarray(prepared.crop, dtype=np.float32), allow_pickle=False)
     place = patient_folder(folder, prepared.patient)
     (place / CARD).unlink(missing_ok=True)  # an old card never stands beside a new crop
-    write_bytes(place / CROP, content.getvalue())
+    lesion = prepared.lesion
     card = {
         "schema": SCHEMA,
         "patient": prepared.patient,
@@ -85,7 +85,10 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
         "center": prepared.center,
         "group": prepared.group,
         "key": key,
-        "crop_sha256": sha256_bytes(content.getvalue()),
+        "crop_sha256": _write_array(place / CROP, prepared.crop.astype(np.float32)),
+        "lesion_sha256": (
+            None if lesion is None else _write_array(place / LESION, lesion.astype(np.uint8))
+        ),
         "shape": list(prepared.crop.shape),
         "percentiles": prepared.percentiles.tolist(),
         "affine": prepared.affine.tolist(),
@@ -95,23 +98,41 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
     return write_card(folder, card)
 
 
+def _write_array(path: Path, array: NDArray[np.generic]) -> str:
+    """Write an array whole; the sha256 of its file."""
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(path, content.getvalue())
+    return sha256_bytes(content.getvalue())
+
+
 def write_card(folder: Path, card: dict[str, Any]) -> str:
-    """Write a patient's card; the sha256 of its bytes."""
+    """Write a patient's card with its own checksum, if it does not stand there already.
+
+    Returns:
+        sha256 of its bytes.
+    """
     path = patient_folder(folder, card["patient"]) / CARD
-    write_json(path, card)
-    return sha256_file(path)
+    sealed = {**card, "sha256": digest(card)}
+    content = (json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    if not path.is_file() or path.read_bytes() != content:
+        write_bytes(path, content)
+    return sha256_bytes(content)
 
 
 def read_card(folder: Path, patient: str, sha256: str | None = None) -> dict[str, Any]:
-    """Read a patient's card, and check it against the index's sha256 where that is given.
+    """Read a patient's card, and check it by its own checksum and the index's, where given.
 
     Raises:
         StoreError: it is missing, altered, or another patient's.
     """
     path = patient_folder(folder, patient) / CARD
     card = _read_json(path)
-    if sha256 is not None and sha256_file(path) != sha256:
-        raise StoreError(path, got="altered bytes", expected=f"sha256 {sha256[:12]}", do=REPAIR)
+    stated = card.pop("sha256", None)
+    if stated != digest(card) or (sha256 is not None and sha256_file(path) != sha256):
+        raise StoreError(
+            path, got="altered content", expected="the card as it was written", do=REPAIR
+        )
     if card.get("patient") != patient or card.get("schema") != SCHEMA:
         raise StoreError(
             path,
@@ -122,24 +143,28 @@ def read_card(folder: Path, patient: str, sha256: str | None = None) -> dict[str
     return card
 
 
-def check_crop(folder: Path, card: dict[str, Any]) -> Path:
-    """The path of a patient's crop, after its bytes were checked.
+def check_arrays(folder: Path, card: dict[str, Any]) -> tuple[Path, Path | None]:
+    """The paths of a patient's crop and lesion (None if unknown), after their bytes were checked.
 
     Raises:
-        StoreError: it is missing, cut short, or altered.
+        StoreError: one is missing, cut short, or altered.
     """
-    path = patient_folder(folder, card["patient"]) / CROP
+    place = patient_folder(folder, card["patient"])
+    _check(place / CROP, card["crop_sha256"])
+    if card["lesion_sha256"] is None:
+        return place / CROP, None
+    _check(place / LESION, card["lesion_sha256"])
+    return place / CROP, place / LESION
+
+
+def _check(path: Path, sha256: str) -> None:
     if not path.is_file():
-        raise StoreError(path, got="no such file", expected="a stored crop", do=REPAIR)
+        raise StoreError(path, got="no such file", expected="a stored array", do=REPAIR)
     found = sha256_file(path)
-    if found != card["crop_sha256"]:
+    if found != sha256:
         raise StoreError(
-            path,
-            got=f"sha256 {found[:12]}",
-            expected=f"sha256 {str(card['crop_sha256'])[:12]}",
-            do=REPAIR,
+            path, got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", do=REPAIR
         )
-    return path
 
 
 def write_index(folder: Path, settings: PreparationSettings, cards: dict[str, str]) -> None:
@@ -241,18 +266,19 @@ class Store:
                 do="check the id, or prepare the patient",
             )
         card = read_card(self.folder, patient, self._cards[patient])
-        crop = np.load(check_crop(self.folder, card), mmap_mode="r", allow_pickle=False)
+        crop, lesion = check_arrays(self.folder, card)
         entry = self.entries[patient]
         return PreparedPatient(
             patient,
             entry.label,
             entry.center,
             entry.group,
-            crop,
+            np.load(crop, mmap_mode="r", allow_pickle=False),
             np.array(card["percentiles"], dtype=np.float64),
             np.array(card["affine"], dtype=np.float64),
             entry.flags,
             card["alignment"],
+            None if lesion is None else np.load(lesion, allow_pickle=False).astype(np.float32),
         )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cystgrid.cohort.splits import Member as CohortMember
 from cystgrid.errors import StoreError
+from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
@@ -50,7 +51,7 @@ class DeployedModel:
     @property
     def cells(self) -> int:
         """Slices in a grid."""
-        return self.members[0].cells
+        return self.members[0].grid.cells
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Mean class probabilities ``(patient, class)`` over the members."""
@@ -93,7 +94,7 @@ def write_model(
         "channels": list(CHANNELS[inputs]),
         "classes": list(recipe.classes),
         "image": image_size(recipe, first),
-        "cells": recipe.grid.cells,
+        "grid": recipe.grid.model_dump(),
         "preparation": store.settings.model_dump(mode="json"),
         "recipe": recipe.identity(model, inputs),
         "members": list(records),
@@ -124,7 +125,8 @@ def _model_card(card: dict[str, Any]) -> str:
 Grades pancreatic cysts (IPMN) from MRI into {", ".join(card["classes"])}. Made with cystgrid
 {card["versions"]["cystgrid"]}; `cystgrid predict` applies it, preparation included.
 
-- Architecture: `{card["architecture"]}`; grids of {card["cells"]} slices, {card["image"]} pixels.
+- Architecture: `{card["architecture"]}`.
+- Input: grids of {card["grid"]["cells"]} slices, {card["image"]} x {card["image"]} pixels.
 - Start: weights `{Path(card["recipe"]["weights"]).name}`.
 - Trained on {counts} patients.
 
@@ -156,6 +158,7 @@ def load_model(folder: Path) -> DeployedModel:
             )
         shape = Shape(len(card["channels"]), len(card["classes"]), card["image"])
         preparation = PreparationSettings.parse(card["preparation"], str(path))
+        grid = GridSettings.parse(card["grid"], str(path))
         channels = channel_positions(preparation.modalities, card["inputs"])
         members = tuple(
             load_member(
@@ -164,7 +167,7 @@ def load_model(folder: Path) -> DeployedModel:
                 architecture=card["architecture"],
                 shape=shape,
                 channels=channels,
-                cells=card["cells"],
+                grid=grid,
             )
             for record in card["members"]
         )

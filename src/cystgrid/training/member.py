@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import CohortError
 from cystgrid.grids.batches import Crops, gather_crops
+from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import CHANNELS, build_model
 from cystgrid.preparation.patient import PreparedPatient
@@ -34,7 +35,7 @@ class Member:
         network: on ``device``, holding the selected epoch's weights.
         standard: ``(modality, landmark)`` fitted on this member's training patients.
         channels: which modalities of a crop become channels.
-        cells: slices in a grid.
+        grid: slices in a grid, pixels in a cell.
         precision: arithmetic of the forward pass.
         device: where the network lies.
     """
@@ -42,14 +43,18 @@ class Member:
     network: Network
     standard: NDArray[np.float64]
     channels: tuple[int, ...]
-    cells: int
+    grid: GridSettings
     precision: Precision
     device: torch.device
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Class probabilities ``(patient, class)`` of patients this member never saw."""
-        crops = gather_crops(prepared, self.channels, self.standard, self.device)
-        return class_probabilities(self.network, crops, self.cells, self.precision)
+        crops = self.crops(prepared)
+        return class_probabilities(self.network, crops, self.grid.cells, self.precision)
+
+    def crops(self, prepared: Sequence[PreparedPatient]) -> Crops:
+        """The patients' crops as this member's network takes them."""
+        return gather_crops(prepared, self.channels, self.standard, self.device, self.grid.pixels)
 
 
 def train_member(
@@ -88,7 +93,7 @@ def train_member(
             Shape(len(channels), len(recipe.classes), image_size(recipe, train[0])),
             recipe.models.weights_of(model),
         ).to(device)
-        member = Member(network, standard, channels, recipe.grid.cells, precision, device)
+        member = Member(network, standard, channels, recipe.grid, precision, device)
         fitted = fit(
             network,
             _examples(train, member, recipe.classes),
@@ -105,7 +110,7 @@ def train_member(
 
 def image_size(recipe: Recipe, patient: PreparedPatient) -> int:
     """Height and width of a grid in pixels."""
-    return recipe.grid.side * int(patient.crop.shape[-1])
+    return recipe.grid.side * (recipe.grid.pixels or int(patient.crop.shape[-1]))
 
 
 def channel_positions(modalities: Sequence[str], inputs: str) -> tuple[int, ...]:
@@ -128,9 +133,8 @@ def channel_positions(modalities: Sequence[str], inputs: str) -> tuple[int, ...]
 def _examples(
     prepared: Sequence[PreparedPatient], member: Member, classes: tuple[str, ...]
 ) -> Examples:
-    crops: Crops = gather_crops(prepared, member.channels, member.standard, member.device)
     numbers = [classes.index(str(patient.label)) for patient in prepared]
-    return Examples(crops, torch.tensor(numbers, device=member.device))
+    return Examples(member.crops(prepared), torch.tensor(numbers, device=member.device))
 
 
 def save_member(member: Member, fitted: Fit, path: Path) -> dict[str, Any]:
@@ -152,7 +156,7 @@ def load_member(
     architecture: str,
     shape: Shape,
     channels: tuple[int, ...],
-    cells: int,
+    grid: GridSettings,
 ) -> Member:
     """Take up a member that ``save_member`` wrote.
 
@@ -164,4 +168,4 @@ def load_member(
     load_weights(network, folder / record["weights"], record["sha256"])
     precision = resolve_precision(record["precision"], device)
     standard = np.array(record["standard"], dtype=np.float64)
-    return Member(network.to(device), standard, channels, cells, precision, device)
+    return Member(network.to(device), standard, channels, grid, precision, device)

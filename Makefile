@@ -1,0 +1,40 @@
+# One command a need; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format structure clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+install: $(VENV)/.installed ## install cystgrid and its development tools into .venv
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: install ## scans in, Table I out: phantoms, ViT and ResNet18, minutes on two cores
+	$(BIN)/cystgrid demo --output demo
+
+test: install check ## all checks, then all tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: install ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+structure: install ## which folder imports which, as in docs/structure.md
+	$(BIN)/python docs/structure.py > docs/structure.md
+
+format: install ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the demo and the tests wrote
+	rm -rf demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
