@@ -29,8 +29,9 @@ check: install ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-structure: install ## which folder imports which, as in docs/structure.md
+structure: install ## make docs/structure.md and docs/study.md from the code
 	$(BIN)/python docs/structure.py > docs/structure.md
+	$(BIN)/python docs/study.py > docs/study.md
 
 format: install ## lay the code out
 	$(BIN)/ruff check --fix .

@@ -25,8 +25,8 @@ REDUCTION = 1.5
 
 WHY_THE_TRANSFORMER_FAILS = (
     "The transformer starts from random weights here, since the demo downloads nothing, and so\n"
-    "few patients do not teach it to see: near chance is what to expect, and the paper's point about\n"
-    "pretraining. With pretrained weights (models.weights in a study file) it does better."
+    "few patients do not teach it to see. Near chance is what to expect, and it is the paper's\n"
+    "point about pretraining: give it pretrained weights by models.weights in a study file."
 )
 
 Say = Callable[[str], None]

@@ -182,6 +182,15 @@ def test_no_flipped_bit_passes(manifest, tmp_path):
     Store.open(folder).load("b")
 
 
+def die(_):
+    os._exit(1)
+
+
+def test_a_worker_that_dies_is_said_to_have_died(manifest):
+    with pytest.raises(StoreError, match="fewer workers"):
+        list(cohort_module._each(die, manifest.patients, 1))
+
+
 def test_an_unfinished_folder_is_not_a_store(tmp_path):
     with pytest.raises(StoreError, match=r"prepared\.json"):
         Store.open(tmp_path)

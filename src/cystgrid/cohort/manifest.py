@@ -19,7 +19,12 @@ FAULTS_SHOWN = 10
 
 
 class CohortSettings(Settings):
-    """Which classes there are, in order of risk, and which labels are left out."""
+    """Which classes there are, and which labels are left out.
+
+    Attributes:
+        classes: class names, in order of risk.
+        exclude: labels whose patients are left out, and counted.
+    """
 
     classes: tuple[str, ...] = Field(default=("normal", "low", "high"), min_length=2)
     exclude: tuple[str, ...] = ("adenocarcinoma",)

@@ -98,7 +98,8 @@ def _coarsen(volumes: Tensor, pixels: int | None) -> Tensor:
             do="lower grid.pixels, or prepare with a larger preparation.cell",
         )
     coarse: Tensor = adaptive_avg_pool2d(volumes.flatten(0, 1), pixels)
-    return coarse.unflatten(0, volumes.shape[:2])
+    cells: Tensor = coarse.unflatten(0, volumes.shape[:2])
+    return cells
 
 
 def _standardised(

@@ -40,6 +40,9 @@ LOW_DUCT_MM = (1.5, 4.6)
 """Below the 5 mm that are worrisome."""
 LOW_CYST_MM = (5.0, 29.0)
 """Below the 30 mm that are worrisome."""
+SMALL_CYST_SHAPE = (2.4, 1.8)
+"""Of the beta distribution of small cysts' diameters over their range (mean 19 mm): with it the
+lesions of low and high phantoms together have the median volume of the 358 real scans, 8 ml."""
 STIGMA_DUCT_MM = (10.0, 15.0)
 WORRISOME_DUCT_MM = (5.2, 9.0)
 LARGE_CYST_MM = (30.0, 45.0)
@@ -134,7 +137,7 @@ def draw_disease(
 
 def _small_cysts(random: np.random.Generator, count: int) -> list[float]:
     low, high = LOW_CYST_MM
-    return [float(low + (high - low) * random.beta(2, 2.4)) for _ in range(count)]
+    return [float(low + (high - low) * random.beta(*SMALL_CYST_SHAPE)) for _ in range(count)]
 
 
 def _high(random: np.random.Generator, sign: Sign) -> tuple[list[float], float]:

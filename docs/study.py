@@ -1,0 +1,62 @@
+"""Print every setting of a study with its default and meaning, from the code that reads it.
+
+Run by `make structure`; the output is docs/study.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from typing import get_type_hints
+
+from cystgrid.settings import Settings
+from cystgrid.study import Study
+
+INTRODUCTION = """# Settings of a study
+
+A study is one TOML file; every key has a default, so an empty file is a study too. An unknown key
+is refused with the nearest known one. Made from the code by `make structure`.
+"""
+
+
+def meanings(settings: type[Settings]) -> dict[str, str]:
+    """What the docstring says of each setting."""
+    text = inspect.cleandoc(settings.__doc__ or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    for match in re.finditer(r"^ {4}(\w+): ((?:.|\n {8})*)", text, flags=re.MULTILINE):
+        found[match[1]] = " ".join(match[2].split())
+    return found
+
+
+def section(name: str, settings: type[Settings]) -> list[str]:
+    """One table, and those of the sections inside it."""
+    lines = [f"## `[{name}]`", "", "| key | default | meaning |", "|---|---|---|"]
+    known, hints = meanings(settings), get_type_hints(settings)
+    inner = []
+    for key, field in settings.model_fields.items():
+        if isinstance(hints[key], type) and issubclass(hints[key], Settings):
+            inner += section(f"{name}.{key}", hints[key])
+            continue
+        default = field.get_default(call_default_factory=True)
+        shown = list(default) if isinstance(default, tuple) else default
+        lines.append(f"| `{key}` | `{shown}` | {known.get(key, '')} |")
+    return [*lines, "", *inner]
+
+
+def main() -> None:
+    """Write all sections."""
+    lines = [INTRODUCTION]
+    for name, hint in get_type_hints(Study).items():
+        if isinstance(hint, type) and issubclass(hint, Settings):
+            lines += section(name, hint)
+    lines += [
+        "## `[recipes.<model>]`",
+        "",
+        "Any key of `[training]`, for one model alone: `[recipes.vit]` with `epochs = 4`, say.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
