@@ -290,10 +290,10 @@ def predict(
     """Grade new patients: a cohort.csv, or one pair of scans."""
     from cystgrid.runs import run_predict, single_patient
 
-    single = single_patient(patient, t1, t2, roi) if t1 or t2 else None
-    if (cohort is None) == (single is None):
+    if (cohort is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
-    text, refused = run_predict(model, output, cohort or single, quiet=quiet)  # type: ignore[arg-type]
+    source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
+    text, refused = run_predict(model, source, output, quiet=quiet)
     _say(quiet, text)
     _end_with(refused)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cystgrid.errors import SettingsError
-from cystgrid.grids.batches import Crops, augment, gather_crops, training_batch
+from cystgrid.grids.batches import Crops, augment, change_contrast, gather_crops, training_batch
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
 
@@ -68,6 +68,19 @@ def test_augmentation_can_be_switched_off():
     mirrored = (flipped == windows.flip(-1)).flatten(1).all(1)
     assert (same | mirrored).all()
     assert mirrored.any()
+
+
+def test_contrast_changes_by_scan_and_keeps_black_and_white():
+    windows = torch.rand(6, 2, 4, 5, 5)
+    windows[..., 0, 0], windows[..., 1, 1] = 0, 1
+    changed = change_contrast(windows, GridSettings(gamma=0.3), torch.Generator().manual_seed(0))
+    assert torch.equal(changed[..., 0, 0], windows[..., 0, 0])
+    assert torch.equal(changed[..., 1, 1], windows[..., 1, 1])
+    powers = (changed[..., 2:, :].log() / windows[..., 2:, :].log()).flatten(2)
+    torch.testing.assert_close(powers, powers[..., :1].expand_as(powers), atol=1e-2, rtol=1e-2)
+    assert len(powers[..., 0].unique()) == 12
+    same = change_contrast(windows, GridSettings(), torch.Generator().manual_seed(0))
+    assert torch.equal(same, windows)
 
 
 def test_the_same_generator_draws_the_same_batch(numbered):

@@ -134,7 +134,21 @@ def training_batch(
     draws = torch.rand(len(last), generator=generator, dtype=torch.float64)
     starts = (draws * (torch.tensor(last) + 1)).long().to(crops.volumes.device)
     windows = crops.windows(patients, starts, settings.cells)
-    return tile(augment(windows, settings, generator))
+    return tile(augment(change_contrast(windows, settings, generator), settings, generator))
+
+
+def change_contrast(windows: Tensor, settings: GridSettings, generator: torch.Generator) -> Tensor:
+    """Raise each scan of each window to its own random power; 0 and 1 stay what they are.
+
+    Args:
+        windows: ``(batch, channel, cell, row, column)`` in 0-1.
+        settings: how far exponents stray from 1.
+        generator: a generator of the CPU.
+    """
+    if settings.gamma == 0:
+        return windows
+    logs = settings.gamma * torch.randn(windows.shape[:2], generator=generator)
+    return windows ** logs.exp().to(windows.device)[..., None, None, None]
 
 
 def augment(windows: Tensor, settings: GridSettings, generator: torch.Generator) -> Tensor:

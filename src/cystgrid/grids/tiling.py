@@ -22,12 +22,15 @@ class GridSettings(Settings):
             and coarser study. None takes cells as they were prepared (the paper: 64).
         flip: mirror every cell of a training grid left to right, half of the time.
         rotate: turn every cell of a training grid by a random multiple of 90 degrees.
+        gamma: deviation of the natural logarithm of a random exponent that changes the contrast of
+            each scan of a training grid; 0 (the paper) leaves it. Scanners differ in contrast.
     """
 
     cells: int = Field(default=9, ge=1)
     pixels: int | None = Field(default=None, ge=4)
     flip: bool = True
     rotate: bool = True
+    gamma: float = Field(default=0.0, ge=0, le=2)
 
     @field_validator("cells")
     @classmethod

@@ -26,6 +26,9 @@ Modality = Literal["t1", "t2"]
 REFERENCE: tuple[Modality, ...] = ("t2", "t1")
 """The crop follows the grid of the first of these that the study uses: cysts are seen on T2."""
 
+FULL_COVERAGE = 0.9995
+"""A share of the crop that is shown as 100.0 %: nothing to flag."""
+
 THICKEST_AXIAL_RATIO = 1.5
 """A grid whose slices are this much closer than its pixels was not acquired in axial slices."""
 
@@ -227,8 +230,8 @@ def _coverage_flags(
             expected=f"at least {settings.min_coverage:.0%}",
             do="check the region, or leave this patient out",
         )
-    if coverage < 1:
-        return [f"{name}: covers {coverage:.0%} of the crop; the rest is 0."]
+    if coverage < FULL_COVERAGE:
+        return [f"{name}: covers {coverage:.1%} of the crop; the rest is 0."]
     return []
 
 
