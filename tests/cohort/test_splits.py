@@ -45,6 +45,27 @@ def test_every_patient_is_tested_once_and_never_meets_its_own_training(n, folds,
         assert validated == Counter(names - set(fold.test))
 
 
+@settings(max_examples=20, deadline=None)
+@given(inner=st.integers(2, 6), turns=st.integers(1, 2), seed=st.integers(0, 99))
+def test_inner_folds_of_their_own_keep_the_laws(inner, turns, seed):
+    people = members(60, group_size=2)
+    group = {m.patient: m.group for m in people}
+    splits = nested_splits(people, SplitSettings(folds=4, inner=inner, turns=turns, seed=seed))
+    for outer in splits.outer:
+        assert len(outer.inner) == turns
+        for fold in outer.inner:
+            sides = [set(outer.test), set(fold.train), set(fold.validation)]
+            assert sorted(set.union(*sides)) == sorted(group)
+            assert sum(map(len, sides)) == len(group)
+            assert len({group[p] for p in fold.train} & {group[p] for p in fold.validation}) == 0
+            assert len(fold.validation) == pytest.approx(45 / inner, abs=4)
+
+
+def test_more_turns_than_inner_folds_are_refused():
+    with pytest.raises(ValueError, match=r"inner folds \(3\)"):
+        SplitSettings(folds=4, turns=4)
+
+
 @settings(max_examples=40, deadline=None)
 @given(n=st.integers(30, 120), folds=st.integers(3, 10), seed=st.integers(0, 99))
 def test_labels_are_spread_within_one_patient(n, folds, seed):

@@ -1,7 +1,7 @@
 """Nested folds by patient: lists of names, decided before any voxel is read.
 
 Each outer fold is the test fold once; the other folds take turns as inner validation. So
-``folds = 10`` gives the paper's 10 x 9 trainings.
+``folds = 10`` gives the paper's 10 x 9 trainings. ``inner`` and ``turns`` make cheaper designs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cystgrid.errors import CohortError, StoreError
 from cystgrid.provenance import write_json
@@ -24,12 +24,24 @@ class SplitSettings(Settings):
     """How patients are divided.
 
     Attributes:
-        folds: number of outer folds; each leaves ``folds - 1`` inner trainings.
+        folds: number of outer folds.
+        inner: number of inner folds into which an outer fold's training patients are divided anew;
+            None takes the other outer folds as they are (the paper: 9 of 10).
+        turns: how many inner folds take a turn as validation, each a training; None for all.
         seed: decides which of the equally good divisions is taken.
     """
 
     folds: int = Field(default=10, ge=3)
+    inner: int | None = Field(default=None, ge=2)
+    turns: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _turns_are_there(self) -> SplitSettings:
+        inner = self.inner or self.folds - 1
+        if self.turns is not None and self.turns > inner:
+            raise ValueError(f"at most as many turns as inner folds ({inner})")
+        return self
 
 
 @dataclass(frozen=True)
@@ -90,24 +102,34 @@ def assign_folds(members: Sequence[Member], folds: int, seed: int) -> list[tuple
 
 
 def nested_splits(members: Sequence[Member], settings: SplitSettings) -> Splits:
-    """Outer folds, and in each the other folds in turn as inner validation."""
+    """Outer folds, and in each its inner folds in turn as validation.
+
+    Raises:
+        CohortError: a class has too few patients (or groups) for so many folds.
+    """
     folds = assign_folds(members, settings.folds, settings.seed)
-    return Splits(tuple(OuterFold(test, _inner_folds(folds, test)) for test in folds))
+    outer = []
+    for number, test in enumerate(folds):
+        others = [fold for fold in folds if fold != test]
+        if settings.inner is not None:
+            training = [member for member in members if member.patient not in test]
+            others = assign_folds(training, settings.inner, settings.seed + 1 + number)
+        outer.append(OuterFold(test, _turns(others)[: settings.turns]))
+    return Splits(tuple(outer))
 
 
 def validation_splits(members: Sequence[Member], folds: int, seed: int) -> tuple[InnerFold, ...]:
     """Folds without a test fold, for a model to deploy: each validates one member's training."""
-    assigned = assign_folds(members, folds, seed)
-    return _inner_folds(assigned, test=())
+    return _turns(assign_folds(members, folds, seed))
 
 
-def _inner_folds(folds: Sequence[tuple[str, ...]], test: tuple[str, ...]) -> tuple[InnerFold, ...]:
-    others = [fold for fold in folds if fold != test]
+def _turns(folds: Sequence[tuple[str, ...]]) -> tuple[InnerFold, ...]:
+    """Each fold in turn as validation, the others together as training patients."""
     return tuple(
         InnerFold(
-            tuple(sorted(p for fold in others if fold != validation for p in fold)), validation
+            tuple(sorted(p for fold in folds if fold != validation for p in fold)), validation
         )
-        for validation in others
+        for validation in folds
     )
 
 
