@@ -1,8 +1,9 @@
-"""How many worker processes this machine carries."""
+"""Worker processes: how many this machine carries, and who answers Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 
 def worker_count(wanted: int | None, threads: int = 1) -> int:
@@ -11,3 +12,8 @@ def worker_count(wanted: int | None, threads: int = 1) -> int:
         return wanted
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max((usable or 1) // threads, 1)
+
+
+def ignore_interrupts() -> None:
+    """In a worker: leave Ctrl-C to the main process, which ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -25,6 +25,7 @@ from cystgrid.preparation.store import (
     write_index,
     write_patient,
 )
+from cystgrid.processes import ignore_interrupts
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import digest, sha256_file, sha256_files
 from cystgrid.scans.reading import scan_files
@@ -136,7 +137,7 @@ def _each(
         yield from map(work, patients)
         return
     # spawn: the same on every system, and no lock of ours or ITK's is copied half-held
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), ignore_interrupts)
     try:
         futures: list[Future[Outcome]] = [pool.submit(work, patient) for patient in patients]
         for future in as_completed(futures):

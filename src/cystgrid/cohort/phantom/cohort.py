@@ -19,6 +19,7 @@ from cystgrid.cohort.phantom.dicom_files import Series, write_series
 from cystgrid.cohort.phantom.imaging import Image, Phantom, image_phantom, truth
 from cystgrid.cohort.phantom.nifti_files import write_nifti
 from cystgrid.errors import CohortError
+from cystgrid.processes import ignore_interrupts
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_json, write_text
 
@@ -115,9 +116,12 @@ def _results(jobs: list[_Job], workers: int) -> Iterator[tuple[int, dict[str, st
         return
     # Spawned, not forked: a fork of a process whose BLAS has started threads can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, ignore_interrupts)
+    try:
         for done in as_completed([pool.submit(_write_patient, job) for job in jobs]):
             yield done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
