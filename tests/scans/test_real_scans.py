@@ -76,7 +76,7 @@ def test_masks(real_data):
         read_mask(real_data / "abdomen_t2/label_1.nii.gz")
 
 
-READ = {"GH064.dcm", "mr_brucker.dcm", "IM_0010", "avg152T1_LR_nifti.nii",
+READ = {"GH064.dcm", "GH1261.dcm", "mr_brucker.dcm", "IM_0010", "avg152T1_LR_nifti.nii",
         "avg152T1_LR_nifti.nii.gz", "avg152T1_LR_nifti2.nii.gz", "big.nii.gz", "little.nii.gz",
         "with_extension.nii.gz"}  # fmt: skip
 
