@@ -112,6 +112,14 @@ def test_a_refused_patient_is_named_and_the_others_go_on(world, tmp_path):
     assert "8 prepared" in done.output
 
 
+def test_a_single_patient_refused_is_bad_input_and_nothing_is_written(model, tmp_path):
+    done = cystgrid("predict", model, "--t1", tmp_path / "no", "--t2", tmp_path / "no",
+                    "--roi", "0,1,0,1,0,1", "-o", tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 3
+    assert done.output.startswith("refused: patient: ")
+    assert not (tmp_path / "out").exists()
+
+
 def test_tables_of_anyones_predictions(run, tmp_path):
     shutil.copy(run / "predictions.csv", tmp_path / "theirs.csv")
     done = cystgrid("tables", tmp_path / "theirs.csv", "-o", tmp_path / "tables")

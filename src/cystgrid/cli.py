@@ -183,7 +183,7 @@ def prepare(
         f"{report.prepared} prepared, {report.unchanged} unchanged, "
         f"{len(report.refused)} refused{excluded}: {output}",
     )
-    _end_with(report.refused)
+    _end_with(report.refused, done=report.prepared + report.unchanged)
 
 
 @app.command(epilog="Example: cystgrid crossval prepared -o run --study studies/paper.toml")
@@ -294,8 +294,9 @@ def predict(
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
     source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
     text, refused = run_predict(model, source, output, quiet=quiet)
-    _say(quiet, text)
-    _end_with(refused)
+    if text:
+        _say(quiet, text)
+    _end_with(refused, done=len(text))
 
 
 def _study(path: Path | None) -> Any:
@@ -316,9 +317,9 @@ def _show(quiet: bool, table: object) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def _end_with(refused: Any) -> None:
-    """Name every refused patient; then the contract's exit code for it."""
+def _end_with(refused: Any, *, done: int) -> None:
+    """Name every refused patient; then the contract's exit code, by whether anything was done."""
     for patient, reason in refused:
         typer.echo(f"refused: {patient}: {' '.join(reason.split())}", err=True)
     if refused:
-        raise typer.Exit(DONE_WITH_REFUSALS)
+        raise typer.Exit(DONE_WITH_REFUSALS if done else BAD_INPUT)
