@@ -51,8 +51,8 @@ def test_the_kept_weights_are_those_of_the_selected_epoch(prepared):
     """Training on to the selected epoch alone ends with the weights that the long one kept."""
     _, _, long = train(prepared, epochs=6, schedule="constant")
     _, _, short = train(prepared, epochs=long.selected, schedule="constant")
-    if short.selected == long.selected:
-        assert all(torch.equal(long.state[name], short.state[name]) for name in long.state)
+    assert short.selected == long.selected
+    assert all(torch.equal(long.state[name], short.state[name]) for name in long.state)
     chosen = next(row for row in long.curve if row.epoch == long.selected)
     assert chosen.validation_balanced_accuracy == max(
         row.validation_balanced_accuracy for row in long.curve

@@ -33,7 +33,7 @@ from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
 from cystgrid.provenance import digest, sha256_bytes, versions, write_json, write_text
 from cystgrid.training.checkpoint import read_checked
-from cystgrid.training.device import resolve_precision, training_device
+from cystgrid.training.device import reproducible, resolve_precision, training_device
 from cystgrid.training.engine import run_jobs
 from cystgrid.training.member import channel_positions, save_member, train_member
 from cystgrid.training.recipe import Recipe, job_seed
@@ -223,7 +223,8 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     )
     record = save_member(member, fitted, job.folder / "model.safetensors")
     curve = pd.DataFrame([asdict(row) for row in fitted.curve]).to_csv(index=False)
-    probabilities = member.probabilities([store.load(patient) for patient in job.test])
+    with reproducible(job.recipe.training_of(job.model).threads):
+        probabilities = member.probabilities([store.load(patient) for patient in job.test])
     predictions = _table(job.test, job.recipe.classes, probabilities).to_csv(index=False)
     write_text(job.folder / "curve.csv", curve)
     write_text(job.folder / "predictions.csv", predictions)
