@@ -9,9 +9,9 @@ from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
 from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.dicom import read_dicom_folder
-from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.dicom import read_dicom
 from cystgrid.scans.reading import read_scan
+from cystgrid.scans.settings import ReadLimits, ReadSettings
 from cystgrid.scans.volume import Volume
 
 
@@ -135,7 +135,7 @@ def test_what_is_only_suspicious_is_noted(oblique, tmp_path, write_slices):
 
 def test_axes_as_stored_run_along_row_column_and_normal(oblique, tmp_path, write_slices):
     paths = write_slices(tmp_path, oblique)
-    read = read_dicom_folder(tmp_path, None, ReadLimits())
+    read = read_dicom(tmp_path, None, None, ReadSettings())
     header = dcmread(paths[0])
     row = np.array(header.ImageOrientationPatient[:3], dtype=float) * [-1, -1, 1]
     assert np.allclose(read.affine[:3, 0], row * float(header.PixelSpacing[1]), atol=1e-6)
@@ -146,5 +146,5 @@ def test_limits_bind(oblique, tmp_path, write_slices):
     write_slices(tmp_path, oblique)
     for limits in ({"max_files": 5}, {"max_voxels": 119}, {"max_file_bytes": 500}):
         with pytest.raises(ScanError, match=next(iter(limits))):
-            read_scan(tmp_path, limits=ReadLimits(**limits))
-    read_scan(tmp_path, limits=ReadLimits(max_files=6, max_voxels=120))
+            read_scan(tmp_path, settings=ReadSettings(limits=ReadLimits(**limits)))
+    read_scan(tmp_path, settings=ReadSettings(limits=ReadLimits(max_files=6, max_voxels=120)))

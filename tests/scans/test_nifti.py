@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.limits import ReadLimits
 from cystgrid.scans.nifti import read_nifti, write_nifti
 from cystgrid.scans.reading import read_scan
+from cystgrid.scans.settings import ReadSettings
 from cystgrid.scans.volume import Volume
-
-LIMITS = ReadLimits()
 
 
 def orientations(volume):
@@ -47,7 +45,7 @@ def test_big_endian_equals_little_endian(oblique, tmp_path, kind):
         header.set_data_dtype(f"{order}i2")
         image = kind(oblique.voxels.astype("i2"), oblique.affine, header)
         nib.save(image, tmp_path / "scan.nii.gz")
-        scans.append(read_nifti(tmp_path / "scan.nii.gz", LIMITS))
+        scans.append(read_nifti(tmp_path / "scan.nii.gz", None, ReadSettings()))
     raw = gzip.decompress((tmp_path / "scan.nii.gz").read_bytes())
     assert int.from_bytes(raw[:4], "big") == kind.header_class.sizeof_hdr
     assert np.array_equal(scans[0].voxels, scans[1].voxels)
@@ -59,7 +57,7 @@ def test_big_endian_equals_little_endian(oblique, tmp_path, kind):
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8"])
 def test_what_is_written_is_read(oblique, tmp_path, name, dtype):
     write_nifti(oblique, tmp_path / name, dtype=dtype)
-    read = read_nifti(tmp_path / name, LIMITS)
+    read = read_nifti(tmp_path / name, None, ReadSettings())
     header = nib.load(tmp_path / name).header
     assert np.array_equal(read.voxels, oblique.voxels)
     assert np.allclose(read.affine, oblique.affine, atol=1e-4)
@@ -87,7 +85,7 @@ def test_scale_factor_agrees_with_nibabel(oblique, tmp_path):
     image.header.set_slope_inter(0.25, -3)
     nib.save(image, tmp_path / "a.nii")
     expected = np.asarray(nib.load(tmp_path / "a.nii").dataobj)
-    assert np.allclose(read_nifti(tmp_path / "a.nii", LIMITS).voxels, expected)
+    assert np.allclose(read_nifti(tmp_path / "a.nii", None, ReadSettings()).voxels, expected)
     assert expected.max() > expected.min()
 
 
@@ -95,7 +93,7 @@ def test_a_flipped_bit_never_gives_other_voxels(oblique, tmp_path):
     path = tmp_path / "scan.nii.gz"
     noise = np.random.default_rng(1).integers(0, 4096, (32, 32, 16)).astype(np.float32)
     write_nifti(Volume(noise, oblique.affine), path, dtype="i2")
-    whole, good = path.read_bytes(), read_nifti(path, LIMITS)
+    whole, good = path.read_bytes(), read_nifti(path, None, ReadSettings())
     fooled = refused = 0
     for bit in np.random.default_rng(1).choice(8 * len(whole), size=200, replace=False):
         damaged = bytearray(whole)
@@ -103,7 +101,7 @@ def test_a_flipped_bit_never_gives_other_voxels(oblique, tmp_path):
         path.write_bytes(damaged)
         fooled += _nibabel_is_fooled(path, good)
         try:
-            read = read_nifti(path, LIMITS)
+            read = read_nifti(path, None, ReadSettings())
         except ScanError:
             refused += 1
             continue

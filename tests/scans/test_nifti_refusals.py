@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.limits import ReadLimits
 from cystgrid.scans.nifti import read_nifti, write_nifti
 from cystgrid.scans.reading import read_scan
+from cystgrid.scans.settings import ReadLimits, ReadSettings
 
 HEADER = 348
 
@@ -163,10 +163,9 @@ def test_a_false_promise_is_refused_before_anything_is_allocated(oblique, tmp_pa
 def test_limits_bind(oblique, tmp_path, limit):
     write_nifti(oblique, tmp_path / "scan.nii")
     with pytest.raises(ScanError, match=limit):
-        read_nifti(
-            tmp_path / "scan.nii", ReadLimits(**{limit: 119 if limit == "max_voxels" else 400})
-        )
-    read_nifti(tmp_path / "scan.nii", ReadLimits(max_voxels=120))
+        limits = ReadLimits(**{limit: 119 if limit == "max_voxels" else 400})
+        read_nifti(tmp_path / "scan.nii", None, ReadSettings(limits=limits))
+    read_nifti(tmp_path / "scan.nii", None, ReadSettings(limits=ReadLimits(max_voxels=120)))
 
 
 ACCEPTED = {

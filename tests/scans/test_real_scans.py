@@ -6,9 +6,9 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.dicom import read_dicom_folder
-from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.dicom import read_dicom
 from cystgrid.scans.reading import read_mask, read_scan
+from cystgrid.scans.settings import ReadSettings
 
 PELVIS = "pelvis_t1_t2_dicom/ProstateX-0218"
 SERIES = [
@@ -27,7 +27,7 @@ def itk_image(folder):
 
 @pytest.mark.parametrize("series", SERIES)
 def test_dicom_agrees_with_simpleitk(real_data, series):
-    ours = read_dicom_folder(real_data / series, None, ReadLimits())
+    ours = read_dicom(real_data / series, None, None, ReadSettings())
     image = itk_image(real_data / series)
     theirs = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(ours.shape) - 1)

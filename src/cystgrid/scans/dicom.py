@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.dicom_files import find_series
+from cystgrid.scans.dicom_files import find_series, is_dicom
 from cystgrid.scans.dicom_geometry import Stack, stack_planes
 from cystgrid.scans.dicom_pixels import read_stored
 from cystgrid.scans.dicom_planes import Plane, read_planes
 from cystgrid.scans.intensities import check_magnitude
-from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.settings import ReadLimits, ReadSettings
 from cystgrid.scans.volume import Array, Volume
 
+__all__ = ["is_dicom", "read_dicom", "series_files"]
 
-def read_dicom_folder(folder: Path, series_uid: str | None, limits: ReadLimits) -> Volume:
+
+def read_dicom(
+    folder: Path, series_uid: str | None, volume: int | None, settings: ReadSettings
+) -> Volume:
     """Read one MR series, ``i`` along its rows, ``j`` along its columns, ``k`` along its normal.
 
     Every image is placed by its own position and rescaled by its own slope and intercept; file
@@ -27,7 +31,9 @@ def read_dicom_folder(folder: Path, series_uid: str | None, limits: ReadLimits) 
     Args:
         folder: holds the series' files, itself or in sub-folders.
         series_uid: ``SeriesInstanceUID``; ``None`` where the folder holds only one series.
-        limits: bounds on files, bytes and voxels, checked before pixels are decoded.
+        volume: which of several images at each position, counted from 0; None where there is
+            one.
+        settings: its limits on files, bytes and voxels are checked before pixels are decoded.
 
     Returns:
         The scan, DICOM's LPS+ turned to RAS+.
@@ -36,6 +42,7 @@ def read_dicom_folder(folder: Path, series_uid: str | None, limits: ReadLimits) 
         ScanError: the folder does not hold the one series meant, a file is damaged or cannot be
             decoded, or the images do not form one regular stack.
     """
+    limits = settings.limits
     series = find_series(folder, series_uid, limits)
     planes: list[Plane] = []
     for file in series.files:
@@ -46,9 +53,9 @@ def read_dicom_folder(folder: Path, series_uid: str | None, limits: ReadLimits) 
     return Volume(voxels, stack.affine, str(folder), series.notes + stack.notes + notes)
 
 
-def series_files(folder: Path, series_uid: str | None, limits: ReadLimits) -> tuple[Path, ...]:
-    """The files of one series, sorted by path; errors as in ``read_dicom_folder``."""
-    return tuple(file.path for file in find_series(folder, series_uid, limits).files)
+def series_files(folder: Path, series_uid: str | None, settings: ReadSettings) -> tuple[Path, ...]:
+    """The files of one series, sorted by path; errors as in ``read_dicom``."""
+    return tuple(file.path for file in find_series(folder, series_uid, settings.limits).files)
 
 
 def _check_voxels(planes: list[Plane], limits: ReadLimits, folder: Path) -> None:

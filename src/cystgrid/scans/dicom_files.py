@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.dicom_tags import as_uid, optional_number, read_dataset, tag_name, text
-from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.settings import ReadLimits
 
 CLASSIC = frozenset({MRImageStorage})
 ENHANCED = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
@@ -110,7 +110,7 @@ def _walk(folder: Path, limits: ReadLimits) -> Iterator[Path]:
 
 def _index(path: Path, limits: ReadLimits, ignored: Counter[str]) -> DicomFile | None:
     """The file's place among the series; ``None``, counted, if it is no MR image."""
-    if not _is_dicom(path):
+    if not is_dicom(path):
         if path.suffix.lower() in DICOM_SUFFIXES:
             raise ScanError(
                 path,
@@ -160,7 +160,8 @@ def _index(path: Path, limits: ReadLimits, ignored: Counter[str]) -> DicomFile |
     )
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the DICM prefix after its preamble (PS3.10 7.1)."""
     if not path.is_file():  # a dangling link, a socket
         return False
     try:

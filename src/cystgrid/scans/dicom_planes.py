@@ -24,7 +24,7 @@ from cystgrid.scans.dicom_tags import (
     value,
 )
 from cystgrid.scans.geometry import SPACING_RANGE_MM
-from cystgrid.scans.limits import ReadLimits
+from cystgrid.scans.settings import ReadLimits
 
 MAX_SIDE = 2**16 - 1
 """``Rows`` and ``Columns`` are 16-bit."""

@@ -20,7 +20,6 @@ from numpy.typing import DTypeLike, NDArray
 from cystgrid.errors import ScanError
 from cystgrid.provenance import write_bytes
 from cystgrid.scans.intensities import check_magnitude
-from cystgrid.scans.limits import ReadLimits
 from cystgrid.scans.nifti_header import (
     EXTENSION_FLAG_BYTES,
     HEADER_BYTES,
@@ -29,6 +28,7 @@ from cystgrid.scans.nifti_header import (
     detect_version,
     parse_header,
 )
+from cystgrid.scans.settings import ReadLimits, ReadSettings
 from cystgrid.scans.volume import Array, Volume
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -49,12 +49,13 @@ COMPRESSION_LEVEL = 4
 """About the size of gzip's usual level 6 for MR, in half the time."""
 
 
-def read_nifti(path: Path, limits: ReadLimits) -> Volume:
+def read_nifti(path: Path, volume: int | None, settings: ReadSettings) -> Volume:
     """Read one 3-D scan, its axes as they are stored.
 
     Args:
         path: a ``.nii`` or ``.nii.gz`` file.
-        limits: bounds on voxels and bytes, checked before anything is allocated.
+        volume: which volume of a 4-D file, counted from 0; None where there is only one.
+        settings: its limits on voxels and bytes are checked before anything is allocated.
 
     Returns:
         The scan, scaled by ``scl_slope`` and ``scl_inter``; NaN and infinities as they are stored.
@@ -63,6 +64,7 @@ def read_nifti(path: Path, limits: ReadLimits) -> Volume:
         ScanError: the file is damaged (including a gzip CRC that does not match), longer or shorter
             than its header says, not one real 3-D volume, or not placed in space with certainty.
     """
+    limits = settings.limits
     packed = path.name.lower().endswith(".gz")
     try:
         size = _file_size(path, limits)

@@ -15,8 +15,8 @@ import numpy as np
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.intensities import MAX_MAGNITUDE
-from cystgrid.scans.limits import ReadLimits
 from cystgrid.scans.nifti_forms import read_affine
+from cystgrid.scans.settings import ReadLimits
 from cystgrid.scans.volume import Affine
 
 SIZE_FIELD_BYTES = 4

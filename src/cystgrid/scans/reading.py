@@ -6,27 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from cystgrid.errors import ScanError
-from cystgrid.scans.dicom import read_dicom_folder, series_files
-from cystgrid.scans.dicom_tags import as_uid
+from cystgrid.errors import ScanError, path_text
+from cystgrid.scans.dicom import is_dicom, read_dicom, series_files
 from cystgrid.scans.intensities import fill_not_finite
-from cystgrid.scans.limits import ReadLimits
 from cystgrid.scans.nifti import SUFFIXES, read_nifti
+from cystgrid.scans.reference import Reference
+from cystgrid.scans.settings import ReadSettings
 from cystgrid.scans.volume import Volume
 
-__all__ = ["DEFAULT_LIMITS", "ReadLimits", "read_mask", "read_scan", "scan_files"]
-
-DEFAULT_LIMITS = ReadLimits()
+DEFAULTS = ReadSettings()
 LABELS_SHOWN = 8
 
 
-def read_scan(reference: str | Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Volume:
+def read_scan(reference: str | Path, settings: ReadSettings = DEFAULTS) -> Volume:
     """Read a scan, its axes flipped and swapped to run R, A, S.
 
     Args:
-        reference: a ``.nii`` or ``.nii.gz`` file, a folder with one DICOM series, or
-            ``folder#SeriesInstanceUID``.
-        limits: what one scan may cost.
+        reference: a ``.nii`` or ``.nii.gz`` file, a folder of DICOM files or one such file; after
+            ``#`` the series or volume that is meant (see ``reference.py``).
+        settings: what one scan may cost, and what is taken where a file leaves a choice.
 
     Returns:
         The canonical volume, every voxel finite; ``notes`` say what was fixed, assumed or ignored.
@@ -34,91 +32,108 @@ def read_scan(reference: str | Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> 
     Raises:
         ScanError: it cannot be read, or cannot be placed in space with certainty.
     """
-    return fill_not_finite(_read_as_stored(reference, limits)).canonical()
+    meant = Reference.parse(reference)
+    if meant.labels:
+        raise ScanError(
+            meant.path,
+            got="a label chosen for a scan",
+            expected="a series or a volume after '#'",
+            do="choose labels of masks only",
+        )
+    return fill_not_finite(_read_as_stored(meant, settings)).canonical()
 
 
-def read_mask(reference: str | Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Volume:
+def read_mask(
+    reference: str | Path, settings: ReadSettings = DEFAULTS, labels: tuple[int, ...] = ()
+) -> Volume:
     """Read a mask as ``read_scan`` does; its voxels become 0 and 1.
 
     A mask without any voxel set is returned as it is and noted: a healthy patient has no lesion.
 
+    Args:
+        reference: as for ``read_scan``; ``#label=3`` or ``#label=3+4`` chooses labels.
+        settings: as for ``read_scan``.
+        labels: which labels count as inside, where the reference chooses none and the mask holds
+            several.
+
     Raises:
-        ScanError: as ``read_scan``; or it holds several labels, or NaN or infinite voxels.
+        ScanError: as ``read_scan``; or it holds several labels of which none is chosen, none of
+            those chosen, or NaN or infinite voxels.
     """
-    volume = _read_as_stored(reference, limits).canonical()
+    meant = Reference.parse(reference)
+    volume = _read_as_stored(meant, settings).canonical()
     if not np.isfinite(volume.voxels).all():
         raise ScanError(
-            reference,
+            meant.path,
             got="NaN or infinite voxels",
-            expected="0 and one label",
+            expected="0 and labels",
             do="write the mask again as integers",
         )
-    labels = np.unique(volume.voxels)
-    labels = labels[labels != 0]
-    if labels.size > 1:
-        shown = ", ".join(f"{label:g}" for label in labels[:LABELS_SHOWN])
-        more = f" and {labels.size - LABELS_SHOWN} more" if labels.size > LABELS_SHOWN else ""
+    return _one_label(volume, meant, labels)
+
+
+def _one_label(volume: Volume, meant: Reference, labels: tuple[int, ...]) -> Volume:
+    found = np.unique(volume.voxels)
+    found = found[found != 0]
+    if not found.size:
+        return volume.noted("The mask is empty.")
+    chosen = meant.labels or (labels if found.size > 1 else ())
+    shown = ", ".join(f"{label:g}" for label in found[:LABELS_SHOWN])
+    shown += f" and {found.size - LABELS_SHOWN} more" if found.size > LABELS_SHOWN else ""
+    if not chosen:
+        if found.size > 1:
+            raise ScanError(
+                meant.path,
+                got=f"{found.size} labels: {shown}",
+                expected="one label beside 0, or a choice",
+                do="name the label that is meant after the path, as MASK#label=N",
+            )
+        return volume.with_voxels((volume.voxels != 0).astype(np.float32))
+    inside = np.isin(volume.voxels, np.array(chosen, dtype=np.float32))
+    if not inside.any():
         raise ScanError(
-            reference,
-            got=f"{labels.size} labels: {shown}{more}",
-            expected="one label beside 0",
-            do="write the label that is meant into a mask of its own",
+            f"{path_text(meant.path)}: label",
+            got=f"the labels {shown}",
+            expected=" or ".join(map(str, chosen)),
+            do="correct the choice of label",
         )
-    mask = volume.with_voxels((volume.voxels != 0).astype(np.float32))
-    return mask if labels.size else mask.noted("The mask is empty.")
+    mask = volume.with_voxels(inside.astype(np.float32))
+    others = [label for label in found if label not in chosen]
+    if not others:
+        return mask
+    picked = " and ".join(map(str, chosen))
+    return mask.noted(f"Of the mask's {found.size} labels ({shown}), {picked} was taken.")
 
 
-def scan_files(reference: str | Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[Path, ...]:
+def scan_files(reference: str | Path, settings: ReadSettings = DEFAULTS) -> tuple[Path, ...]:
     """The files a scan is made of, sorted: what a checksum of the scan has to cover.
 
     Raises:
         ScanError: there is no such file, or the folder does not hold the one series meant.
     """
-    path, series = _resolve(reference)
-    return series_files(path, series, limits) if path.is_dir() else (path,)
+    meant = Reference.parse(reference)
+    if meant.path.is_dir():
+        return series_files(meant.path, meant.series, settings)
+    return (meant.path,)
 
 
-def _read_as_stored(reference: str | Path, limits: ReadLimits) -> Volume:
-    path, series = _resolve(reference)
-    if path.is_dir():
-        return read_dicom_folder(path, series, limits)
-    return read_nifti(path, limits)
-
-
-def _resolve(reference: str | Path) -> tuple[Path, str | None]:
-    """Path and series of a reference; a ``#`` in the name of something that exists is no series."""
-    whole, series = str(reference), None
-    if not _exists(whole) and "#" in whole:
-        folder, _, after = whole.rpartition("#")
-        if as_uid(after):
-            whole, series = folder, after
-    path = Path(whole)
-    if not _exists(whole):
-        raise ScanError(
-            whole or "an empty path",
-            got="nothing there",
-            expected="a NIfTI file, a DICOM folder or FOLDER#SeriesInstanceUID",
-            do="check the path",
-        )
-    if path.is_dir():
-        return path, series
-    if series is not None or not path.name.lower().endswith(SUFFIXES):
-        raise ScanError(
-            whole,
-            got="a file that is not NIfTI by its name" if series is None else "a file before '#'",
-            expected=f"{' or '.join(SUFFIXES)}, or a DICOM folder",
-            do="give the NIfTI file, or the folder that holds the DICOM files",
-        )
-    return path, None
-
-
-def _exists(path: str) -> bool:
-    try:
-        return path != "" and Path(path).exists()
-    except OSError as error:  # a name that is too long, a folder that may not be entered
-        raise ScanError(
-            path,
-            got=f"a path that cannot be followed ({error.strerror})",
-            expected="a NIfTI file or a DICOM folder",
-            do="check the path and its permissions",
-        ) from error
+def _read_as_stored(meant: Reference, settings: ReadSettings) -> Volume:
+    if meant.path.is_dir():
+        return read_dicom(meant.path, meant.series, meant.volume, settings)
+    if meant.path.name.lower().endswith(SUFFIXES):
+        if meant.series is not None:
+            raise ScanError(
+                meant.path,
+                got="a series chosen in a NIfTI file",
+                expected="a DICOM folder before '#'",
+                do="give the NIfTI file alone, or the folder of the series",
+            )
+        return read_nifti(meant.path, meant.volume, settings)
+    if is_dicom(meant.path):
+        return read_dicom(meant.path, meant.series, meant.volume, settings)
+    raise ScanError(
+        meant.path,
+        got="a file that is neither NIfTI by its name nor DICOM by its content",
+        expected=f"{' or '.join(SUFFIXES)}, or a DICOM folder",
+        do="give the NIfTI file, or the folder that holds the DICOM files",
+    )

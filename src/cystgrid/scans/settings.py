@@ -1,6 +1,8 @@
-"""How much one scan may cost before anything is allocated for it."""
+"""How strictly scans are read, and what is taken where a file leaves a choice."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,3 +26,16 @@ class ReadLimits(Settings):
     max_file_bytes: int = Field(default=2**31, ge=1)
     max_inflated_bytes: int = Field(default=5 * 2**28, ge=1)
     max_files: int = Field(default=10_000, ge=1)
+
+
+class ReadSettings(Settings):
+    """How scans are read.
+
+    Attributes:
+        nifti_form: which of a NIfTI header's two placements in space counts: ``agree`` (both, and
+            a scan in which they differ is refused), ``sform`` or ``qform``.
+        limits: what one scan may cost.
+    """
+
+    nifti_form: Literal["agree", "sform", "qform"] = "agree"
+    limits: ReadLimits = ReadLimits()
