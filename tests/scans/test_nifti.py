@@ -1,14 +1,18 @@
 import gzip
+import tracemalloc
 from itertools import permutations, product
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.nifti import read_nifti, write_nifti
 from cystgrid.scans.reading import read_scan
-from cystgrid.scans.settings import ReadSettings
+from cystgrid.scans.settings import ReadLimits, ReadSettings
 from cystgrid.scans.volume import Volume
 
 
@@ -51,6 +55,8 @@ def test_big_endian_equals_little_endian(oblique, tmp_path, kind):
     assert np.array_equal(scans[0].voxels, scans[1].voxels)
     assert np.array_equal(scans[0].affine, scans[1].affine)
     assert np.array_equal(scans[0].voxels, oblique.voxels)
+    (note,) = set(scans[1].notes) - set(scans[0].notes)
+    assert "big-endian" in note
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
@@ -63,6 +69,106 @@ def test_what_is_written_is_read(oblique, tmp_path, name, dtype):
     assert np.allclose(read.affine, oblique.affine, atol=1e-4)
     assert (int(header["qform_code"]), int(header["sform_code"])) == (1, 1)
     assert read.notes == ()
+
+
+def write_series(oblique, path):
+    """A 4-D file of three different volumes, ``(i, j, k, n)``."""
+    voxels = np.stack([oblique.voxels, oblique.voxels[::-1], oblique.voxels * 2], axis=-1)
+    image = nib.Nifti1Image(voxels.astype("<i2"), oblique.affine)
+    image.header.set_xyzt_units("mm", "sec")
+    nib.save(image, path)
+    return voxels
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_one_volume_of_a_series(oblique, tmp_path, name):
+    voxels = write_series(oblique, tmp_path / name)
+    for number in range(3):
+        read = read_scan(f"{tmp_path / name}#volume={number}")
+        assert np.array_equal(read.voxels, voxels[..., number])
+        assert np.allclose(read.affine, oblique.affine, atol=1e-4)
+        assert read.notes == (f"Volume {number} of 0 to 2 was taken.",)
+    for choice, fault in (("", "3 volumes"), ("#volume=3", "volume: got 3, expected 0 to 2")):
+        with pytest.raises(ScanError, match=fault):
+            read_scan(f"{tmp_path / name}{choice}")
+
+
+def test_the_first_volume_of_a_scan_is_the_scan(oblique, tmp_path):
+    write_nifti(oblique, tmp_path / "a.nii")
+    assert read_nifti(tmp_path / "a.nii", 0, ReadSettings()).notes == ()
+    for volume in (1, -1):
+        with pytest.raises(ScanError, match="one volume"):
+            read_nifti(tmp_path / "a.nii", volume, ReadSettings())
+
+
+@pytest.mark.parametrize("volume", [0, 1, 2])
+def test_damage_outside_the_chosen_volume_is_seen(oblique, tmp_path, volume):
+    write_series(oblique, tmp_path / "a.nii")
+    whole = (tmp_path / "a.nii").read_bytes()
+    packed = gzip.compress(whole)
+    damaged = [
+        ("a.nii", whole[:-1]),
+        ("a.nii", whole + b"x"),
+        ("a.nii.gz", packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:]),
+        ("a.nii.gz", gzip.compress(whole + b"x")),
+        ("a.nii.gz", gzip.compress(whole[:-1])),
+    ]
+    for name, content in damaged:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ScanError, match=r"bytes|gzip|too early"):
+            read_nifti(tmp_path / name, volume, ReadSettings())
+
+
+def test_limits_of_a_series(oblique, tmp_path):
+    """Voxels are counted in the volume that is kept, bytes in the file."""
+    write_series(oblique, tmp_path / "a.nii.gz")
+
+    def limited(**limits):
+        return ReadSettings(limits=ReadLimits(**limits))
+
+    assert read_nifti(tmp_path / "a.nii.gz", 1, limited(max_voxels=120)).shape == (4, 5, 6)
+    with pytest.raises(ScanError, match="max_voxels"):
+        read_nifti(tmp_path / "a.nii.gz", 1, limited(max_voxels=119))
+    with pytest.raises(ScanError, match="max_inflated_bytes"):
+        read_nifti(tmp_path / "a.nii.gz", 1, limited(max_inflated_bytes=352 + 3 * 240 - 1))
+    read_nifti(tmp_path / "a.nii.gz", 1, limited(max_inflated_bytes=352 + 3 * 240))
+
+
+def test_only_the_chosen_volume_is_kept_in_memory(tmp_path):
+    image = nib.Nifti1Image(np.ones((64, 64, 32, 40), np.int16), np.eye(4))
+    image.header.set_xyzt_units("mm")
+    nib.save(image, tmp_path / "a.nii.gz")
+    tracemalloc.start()
+    read = read_nifti(tmp_path / "a.nii.gz", 20, ReadSettings())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * read.voxels.nbytes < image.header["dim"][1:5].prod() * 4 / 2
+
+
+SPACINGS = st.tuples(*[st.floats(0.2, 20)] * 3)
+ANGLES = st.tuples(*[st.floats(-180, 180)] * 3)
+ORIGINS = st.tuples(*[st.floats(-500, 500)] * 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(spacing=SPACINGS, angles=ANGLES, origin=ORIGINS, data=st.data())
+def test_any_orthogonal_placement_comes_back(tmp_path_factory, spacing, angles, origin, data):
+    """What is written anywhere in space is read there, axes turned to R, A, S."""
+    shape = data.draw(st.tuples(*[st.integers(1, 6)] * 3))
+    flips = np.array(data.draw(st.tuples(*[st.sampled_from([-1, 1])] * 3)))
+    affine = np.eye(4)
+    turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    affine[:3, :3], affine[:3, 3] = turn * (flips * spacing), origin
+    voxels = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    scan = Volume(voxels, affine)
+    path = tmp_path_factory.getbasetemp() / "placed.nii.gz"
+    write_nifti(scan, path)
+    read = read_scan(path)
+    index = np.argwhere(np.ones(shape))
+    at = np.rint(read.index(scan.world(index))).astype(int)
+    assert np.array_equal(read.voxels[tuple(at.T)], voxels[tuple(index.T)])
+    assert np.abs(read.world(at) - scan.world(index)).max() < 0.01
+    assert np.array_equal(read.canonical().voxels, read.voxels)
 
 
 def test_equal_scans_give_equal_bytes(oblique, tmp_path):

@@ -1,10 +1,12 @@
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.nifti import write_nifti
-from cystgrid.scans.reading import read_mask, read_scan, scan_files
+from cystgrid.scans.reading import read_scan, scan_files
 
 
 def with_broken(oblique, count, value=np.nan):
@@ -43,31 +45,34 @@ def test_rounding_to_float32_is_noted(oblique, tmp_path):
     assert any("rounded to float32" in note for note in read_scan(tmp_path / "a.nii").notes)
 
 
-def test_mask_of_one_label_becomes_0_and_1(oblique, tmp_path):
-    inside = oblique.voxels > 60
-    write_nifti(oblique.with_voxels(inside * 3.0), tmp_path / "mask.nii.gz", dtype="u1")
-    mask = read_mask(tmp_path / "mask.nii.gz")
-    assert np.array_equal(mask.voxels, inside)
-    assert mask.notes == ()
+def test_a_label_chosen_for_a_scan_is_refused(oblique, tmp_path):
+    write_nifti(oblique, tmp_path / "a.nii")
+    with pytest.raises(ScanError, match="a label chosen for a scan"):
+        read_scan(f"{tmp_path}/a.nii#label=1")
 
 
-def test_mask_of_several_labels_is_refused_by_name(oblique, tmp_path):
-    write_nifti(oblique.with_voxels(oblique.voxels % 3), tmp_path / "mask.nii", dtype="u1")
-    with pytest.raises(ScanError, match=r"mask\.nii: got 2 labels: 1, 2"):
-        read_mask(tmp_path / "mask.nii")
+def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path):
+    """Opening a pipe that nobody writes to would wait for ever."""
+    os.mkfifo(tmp_path / "scan.nii")
+    os.mkfifo(tmp_path / "scan")
+    for name in ("scan.nii", "scan"):
+        with pytest.raises(ScanError, match=r"no such file|neither a file nor a folder"):
+            read_scan(tmp_path / name)
 
 
-def test_mask_with_nan_is_refused_though_a_scan_would_not_be(oblique, tmp_path):
-    scan = with_broken(oblique, 1)
-    nib.save(nib.Nifti1Image(scan.voxels, scan.affine), tmp_path / "mask.nii")
-    read_scan(tmp_path / "mask.nii")
-    with pytest.raises(ScanError, match="NaN"):
-        read_mask(tmp_path / "mask.nii")
+def test_an_empty_folder_named_like_a_file_is_refused(tmp_path):
+    (tmp_path / "scan.nii").mkdir()
+    with pytest.raises(ScanError, match=r"scan\.nii"):
+        read_scan(tmp_path / "scan.nii")
 
 
-def test_empty_mask_is_noted(oblique, tmp_path):
-    write_nifti(oblique.with_voxels(oblique.voxels * 0), tmp_path / "mask.nii", dtype="u1")
-    assert read_mask(tmp_path / "mask.nii").notes == ("The mask is empty.",)
+def test_where_a_scan_came_from_is_marked_as_a_path(oblique, tmp_path, write_slices):
+    write_slices(tmp_path / "folder", oblique)
+    write_nifti(oblique, tmp_path / "a.nii")
+    for name in ("folder", "a.nii"):
+        source = read_scan(tmp_path / name).source
+        error = ScanError(source, got="x", expected="y", do="z")
+        assert error.naming(lambda path: path.name.upper()).where == name.upper()
 
 
 @pytest.mark.parametrize("reference", ["", "none.nii", "none#1.2.3", "x" * 5000])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from highdicom.spatial import create_affine_matrix_from_attributes, get_normal_vector
 from numpy.typing import NDArray
 
-from cystgrid.errors import ScanError
+from cystgrid.errors import ScanError, path_text
 from cystgrid.scans.dicom_planes import Plane
-from cystgrid.scans.dicom_tags import tag_name
+from cystgrid.scans.dicom_tags import EXPORT_AGAIN, tag_name
+from cystgrid.scans.dicom_volumes import choose_volume
 from cystgrid.scans.geometry import (
     LPS_TO_RAS,
     ORTHOGONALITY_TOLERANCE,
@@ -40,23 +42,28 @@ class Stack:
     notes: tuple[str, ...]
 
 
-def stack_planes(planes: list[Plane], where: str) -> Stack:
-    """Sort images along their normal and place them on one grid.
+def stack_planes(planes: Sequence[Plane], volume: int | None, path: Path) -> Stack:
+    """Sort the images of one volume along their normal and place them on one grid.
+
+    Args:
+        planes: every image of the series.
+        volume: which of several images at each position, counted from 0.
+        path: what was read, for messages.
 
     Raises:
         ScanError: images of different size, spacing, direction, patient or frame of reference;
-            directions that are not orthonormal; several images at one position; a missing slice or
-            uneven spacing; images shifted sideways along the stack (a tilted gantry).
+            directions that are not orthonormal; several images at one position and none chosen; a
+            missing slice or uneven spacing; images shifted sideways along the stack (a tilted
+            gantry).
     """
     first = planes[0]
     _check_orientation(first)
     _check_alike(planes)
     normal = get_normal_vector(np.asarray(first.orientation))  # along row x column, as k will run
-    heights = np.array([plane.position for plane in planes]) @ normal
+    chosen, chosen_notes = choose_volume(planes, _heights(planes, normal), volume, path)
+    heights = _heights(chosen, normal)
     order = np.argsort(heights, kind="stable")
-    ordered = tuple(planes[index] for index in order)
-    heights = heights[order]
-    _check_distinct(ordered, heights)
+    ordered, heights = tuple(chosen[index] for index in order), heights[order]
     _check_gaps(ordered, heights)
     gap, notes = _spacing_between(ordered, heights)
     lps = create_affine_matrix_from_attributes(
@@ -68,8 +75,13 @@ def stack_planes(planes: list[Plane], where: str) -> Stack:
     )
     _check_straight(ordered, lps)
     affine = LPS_TO_RAS @ lps
-    check_affine(affine, where)
-    return Stack(ordered, affine, notes)
+    check_affine(affine, path_text(path))
+    return Stack(ordered, affine, chosen_notes + notes)
+
+
+def _heights(planes: Sequence[Plane], normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where images lie along the normal, in mm."""
+    return np.array([plane.position for plane in planes]) @ normal
 
 
 def _check_orientation(plane: Plane) -> None:
@@ -82,11 +94,11 @@ def _check_orientation(plane: Plane) -> None:
             got=f"directions of length {lengths[0]:.4f} and {lengths[1]:.4f}, "
             f"cosine {row @ column:.4f}",
             expected="two unit vectors at right angles",
-            do="export the series from the archive again",
+            do=EXPORT_AGAIN,
         )
 
 
-def _check_alike(planes: list[Plane]) -> None:
+def _check_alike(planes: Sequence[Plane]) -> None:
     """One series is one person, one frame of reference, one grid in plane."""
     same: list[tuple[str, Callable[[Plane], Any], float]] = [
         ("PatientID", lambda plane: plane.person, 0),
@@ -106,26 +118,6 @@ def _check_alike(planes: list[Plane]) -> None:
                 expected="the same throughout one series",
                 do="give a folder that holds one acquisition of one patient",
             )
-
-
-def _check_distinct(ordered: tuple[Plane, ...], heights: NDArray[np.float64]) -> None:
-    close = np.flatnonzero(np.diff(heights) < POSITION_TOLERANCE_MM)
-    if close.size == 0:
-        return
-    at = int(close[0])
-    one, other = ordered[at], ordered[at + 1]
-    shared = [plane for plane, height in zip(ordered, heights, strict=True)
-              if abs(height - heights[at]) < POSITION_TOLERANCE_MM]  # fmt: skip
-    causes = [name for name in one.marks if len({plane.marks[name] for plane in shared}) > 1]
-    raise ScanError(
-        f"{one.name} and {other.short_name}: {tag_name('ImagePositionPatient')}",
-        got=f"{len(shared)} images at one position, {heights[at]:.2f} mm along the normal, "
-        + (f"that differ in {', '.join(causes[:3])}" if causes else "with nothing to tell apart"),
-        expected="one image at each position",
-        do="export only the images that are meant: one echo, one time, one kind"
-        if causes
-        else "take the duplicate out of the folder",
-    )
 
 
 def _check_gaps(ordered: tuple[Plane, ...], heights: NDArray[np.float64]) -> None:

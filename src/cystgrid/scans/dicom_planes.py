@@ -11,203 +11,171 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from cystgrid.errors import ScanError
-from cystgrid.scans.dicom_files import DicomFile
+from cystgrid.errors import ScanError, path_text
+from cystgrid.scans.dicom_files import ENHANCED, uid
+from cystgrid.scans.dicom_frames import FrameGroups, frame_groups
+from cystgrid.scans.dicom_header import Header
+from cystgrid.scans.dicom_marks import Mark, classic_marks, frame_marks
+from cystgrid.scans.dicom_pixel_description import PixelDescription, describe_pixels
 from cystgrid.scans.dicom_tags import (
-    integer,
+    EXPORT_AGAIN,
+    all_numbers,
+    at_tag,
     number,
     numbers,
     optional_number,
-    read_dataset,
-    tag_name,
     text,
     value,
 )
 from cystgrid.scans.geometry import SPACING_RANGE_MM
 from cystgrid.scans.settings import ReadLimits
 
-MAX_SIDE = 2**16 - 1
-"""``Rows`` and ``Columns`` are 16-bit."""
 
-CLASSIC_MARKS = (
-    "EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "InversionTime",
-    "FlipAngle", "ImageType", "TriggerTime", "AcquisitionNumber",
-)  # fmt: skip
-ENHANCED_MARKS = (
-    ("MREchoSequence", "EffectiveEchoTime"),
-    ("FrameContentSequence", "TemporalPositionIndex"),
-    ("MRDiffusionSequence", "DiffusionBValue"),
-    ("MRImageFrameTypeSequence", "FrameType"),
-    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("FrameContentSequence", "FrameAcquisitionNumber"),
-    ("FrameContentSequence", "DimensionIndexValues"),
-)
-"""What can tell apart two images at one position, the likeliest first."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plane:
     """One image and where it lies.
 
     Attributes:
-        path: its file.
+        pixels: where its stored values are, and how they are stored.
         frame: its index in an enhanced file, ``None`` for a classic one.
         position: centre of the first pixel, mm, LPS+.
         orientation: direction of a row, then of a column, LPS+.
         spacing: mm between rows, then between columns.
-        size: rows, columns.
         slope: from stored to true values, with ``intercept``.
         frame_of_reference: UID of the patient's frame in which the position holds.
         person: patient's id and name; compared, and never shown.
         stated_gap: ``SpacingBetweenSlices`` in mm.
         thickness: ``SliceThickness`` in mm.
-        marks: attributes that can tell apart images at one position.
+        marks: what can tell it from another image at its position, by keyword.
         burned_in: whether the image says that text is burned into its pixels.
     """
 
-    path: Path
+    pixels: PixelDescription
     frame: int | None
     position: tuple[float, ...]
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
-    size: tuple[int, int]
     slope: float
     intercept: float
     frame_of_reference: str
     person: tuple[str, str] = field(repr=False)
     stated_gap: float | None
     thickness: float | None
-    marks: dict[str, str] = field(repr=False)
+    marks: dict[str, Mark] = field(repr=False)
     burned_in: bool
 
     @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.pixels.path
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.pixels.rows, self.pixels.columns
+
+    @property
     def name(self) -> str:
-        """Path, and the frame's number counted from 1."""
-        return str(self.path) if self.frame is None else f"{self.path} frame {self.frame + 1}"
+        """Path, marked, and the frame's number counted from 1."""
+        return path_text(self.path) + self._of_frame
 
     @property
     def short_name(self) -> str:
-        """As ``name``, with the file's name alone."""
-        return self.name.removeprefix(str(self.path.parent)).lstrip("/\\")
+        """As ``name``, with the file's name alone, which is marked too."""
+        return path_text(self.path.name) + self._of_frame
+
+    @property
+    def _of_frame(self) -> str:
+        return "" if self.frame is None else f" frame {self.frame + 1}"
 
 
-def read_planes(file: DicomFile, limits: ReadLimits) -> list[Plane]:
+def read_planes(header: Header, limits: ReadLimits) -> list[Plane]:
     """Every image of one file; its pixels are not read.
 
     Raises:
-        ScanError: an attribute that places the image is missing or impossible.
+        ScanError: an attribute that places the image or describes its pixels is missing or
+            impossible.
     """
-    header = read_dataset(file.path, stop_before_pixels=True)
-    path = file.path
-    frames = integer(header, "NumberOfFrames", path, 1, limits.max_voxels, default=1)
-    size = (
-        integer(header, "Rows", path, 1, MAX_SIDE),
-        integer(header, "Columns", path, 1, MAX_SIDE),
-    )
-    if size[0] * size[1] * frames > limits.max_voxels:
+    path, elements = header.path, header.elements
+    enhanced = uid(header, "SOPClassUID") in ENHANCED
+    if not enhanced and number(elements, "NumberOfFrames", path, default=1) > 1:
         raise ScanError(
-            f"{path}: {tag_name('Rows')}, Columns, NumberOfFrames",
-            got=f"{size[0]} x {size[1]} x {frames} voxels",
-            expected=f"at most {limits.max_voxels}",
-            do="check the file, or raise max_voxels",
-        )
-    if file.enhanced:
-        return _enhanced_planes(header, path, size, frames)
-    if frames > 1:
-        raise ScanError(
-            f"{path}: {tag_name('NumberOfFrames')}",
-            got=frames,
+            at_tag(path, "NumberOfFrames"),
+            got="several frames",
             expected="1 in an MR Image Storage file",
             do="export the series as enhanced MR or as single slices",
         )
-    groups = dict.fromkeys(("position", "orientation", "measures", "values"), header)
-    marks = {keyword: text(header, keyword, path) for keyword in CLASSIC_MARKS}
-    return [_plane(header, groups, path, size, None, marks)]
-
-
-def _enhanced_planes(
-    header: Dataset, path: Path, size: tuple[int, int], frames: int
-) -> list[Plane]:
-    per_frame = value(header, "PerFrameFunctionalGroupsSequence", path) or []
-    if len(per_frame) != frames:
-        raise ScanError(
-            f"{path}: {tag_name('PerFrameFunctionalGroupsSequence')}",
-            got=f"{len(per_frame)} items",
-            expected=f"one for each of {frames} frames",
-            do="export the series from the archive again",
-        )
-    shared = (value(header, "SharedFunctionalGroupsSequence", path) or [Dataset()])[0]
-    planes = []
-    for index, own in enumerate(per_frame):
-
-        def group(keyword: str, own: Dataset = own) -> Dataset:
-            for holder in (own, shared):
-                items = value(holder, keyword, path)
-                if items:
-                    first: Dataset = items[0]
-                    return first
-            return Dataset()
-
-        groups = {
-            "position": group("PlanePositionSequence"),
-            "orientation": group("PlaneOrientationSequence"),
-            "measures": group("PixelMeasuresSequence"),
-            "values": group("PixelValueTransformationSequence"),
-        }
-        marks = {keyword: text(group(name), keyword, path) for name, keyword in ENHANCED_MARKS}
-        planes.append(_plane(header, groups, path, size, index, marks))
-    return planes
+    pixels = describe_pixels(header, limits)
+    if not enhanced:
+        itself = FrameGroups.of_classic(elements)
+        return [_plane(elements, itself, pixels, None, classic_marks(elements, path))]
+    groups = frame_groups(elements, path, pixels.frames)
+    marks = frame_marks(elements, groups, path)
+    return [
+        _plane(elements, group, pixels, frame, marks[frame]) for frame, group in enumerate(groups)
+    ]
 
 
 def _plane(
-    header: Dataset,
-    groups: dict[str, Dataset],
-    path: Path,
-    size: tuple[int, int],
+    elements: Dataset,
+    groups: FrameGroups,
+    pixels: PixelDescription,
     frame: int | None,
-    marks: dict[str, str],
+    marks: dict[str, Mark],
 ) -> Plane:
-    measures, values = groups["measures"], groups["values"]
-    if value(header, "ModalityLUTSequence", path) is not None:
-        raise ScanError(
-            f"{path}: {tag_name('ModalityLUTSequence')}",
-            got="a table of values",
-            expected="RescaleSlope and RescaleIntercept, or neither",
-            do="export the series without a modality table",
-        )
+    path = pixels.path
+    slope, intercept = _rescale(elements, groups.values, path)
+    return Plane(
+        pixels=pixels,
+        frame=frame,
+        position=numbers(groups.position, "ImagePositionPatient", 3, path),
+        orientation=numbers(groups.orientation, "ImageOrientationPatient", 6, path),
+        spacing=_spacing(groups.measures, path),
+        slope=slope,
+        intercept=intercept,
+        frame_of_reference=text(elements, "FrameOfReferenceUID", path),
+        person=(text(elements, "PatientID", path), text(elements, "PatientName", path)),
+        stated_gap=_length(groups.measures, "SpacingBetweenSlices", path),
+        thickness=_length(groups.measures, "SliceThickness", path),
+        marks=marks,
+        burned_in=text(elements, "BurnedInAnnotation", path).upper() == "YES",
+    )
+
+
+def _spacing(measures: Dataset, path: Path) -> tuple[float, ...]:
     spacing = numbers(measures, "PixelSpacing", 2, path)
     low, high = SPACING_RANGE_MM
     if min(spacing) < low or max(spacing) > high:
         raise ScanError(
-            f"{path}: {tag_name('PixelSpacing')}",
+            at_tag(path, "PixelSpacing"),
             got=f"{spacing[0]:g} and {spacing[1]:g}",
             expected=f"{low} to {high:g} mm",
-            do="export the series from the archive again",
+            do=EXPORT_AGAIN,
         )
-    slope = number(values, "RescaleSlope", path, default=1.0)
+    return spacing
+
+
+def _rescale(elements: Dataset, values: Dataset, path: Path) -> tuple[float, float]:
+    """Slope and intercept (PS3.3 C.11.1.1.2); 1 and 0 where neither is stated."""
+    if value(elements, "ModalityLUTSequence", path) is not None:
+        raise ScanError(
+            at_tag(path, "ModalityLUTSequence"),
+            got="a table of values",
+            expected="RescaleSlope and RescaleIntercept, or neither",
+            do="export the series without a modality table",
+        )
+    stated = [bool(all_numbers(values, f"Rescale{part}", path)) for part in ("Slope", "Intercept")]
+    if not any(stated):
+        return 1.0, 0.0
+    slope = number(values, "RescaleSlope", path)
     if slope == 0:
         raise ScanError(
-            f"{path}: {tag_name('RescaleSlope')}",
+            at_tag(path, "RescaleSlope"),
             got="0",
             expected="a factor that keeps the image",
-            do="export the series from the archive again",
+            do=EXPORT_AGAIN,
         )
-    return Plane(
-        path=path,
-        frame=frame,
-        position=numbers(groups["position"], "ImagePositionPatient", 3, path),
-        orientation=numbers(groups["orientation"], "ImageOrientationPatient", 6, path),
-        spacing=spacing,
-        size=size,
-        slope=slope,
-        intercept=number(values, "RescaleIntercept", path, default=0.0),
-        frame_of_reference=text(header, "FrameOfReferenceUID", path),
-        person=(text(header, "PatientID", path), text(header, "PatientName", path)),
-        stated_gap=_length(measures, "SpacingBetweenSlices", path),
-        thickness=_length(measures, "SliceThickness", path),
-        marks=marks,
-        burned_in=text(header, "BurnedInAnnotation", path).upper() == "YES",
-    )
+    return slope, number(values, "RescaleIntercept", path)
 
 
 def _length(dataset: Dataset, keyword: str, path: Path) -> float | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +16,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from cystgrid.errors import ScanError
+from cystgrid.errors import ScanError, path_text
 from cystgrid.provenance import write_bytes
+from cystgrid.scans.gzip_stream import MAGIC as GZIP_MAGIC
+from cystgrid.scans.gzip_stream import GzipStream
 from cystgrid.scans.intensities import check_magnitude
 from cystgrid.scans.nifti_header import (
     EXTENSION_FLAG_BYTES,
@@ -42,15 +43,24 @@ more."""
 EXTENSION_ALIGNMENT = 16
 """The size of a header extension is a multiple of it (NIfTI-1.1)."""
 
+MAX_EXTENSIONS = 1000
+"""Header extensions of one file: no software writes more than a few; a compressed file can hold
+millions of empty ones."""
+
 EXACT_INTEGERS = 2**24
 """Integers up to here are exact in float32."""
 
 COMPRESSION_LEVEL = 4
 """About the size of gzip's usual level 6 for MR, in half the time."""
 
+Stream = BinaryIO | GzipStream
+"""What the bytes come from; ``read`` gives fewer than asked for only at the end."""
+
 
 def read_nifti(path: Path, volume: int | None, settings: ReadSettings) -> Volume:
     """Read one 3-D scan, its axes as they are stored.
+
+    A 4-D file's other volumes are read over, so that its size and its checksum are checked too.
 
     Args:
         path: a ``.nii`` or ``.nii.gz`` file.
@@ -62,20 +72,30 @@ def read_nifti(path: Path, volume: int | None, settings: ReadSettings) -> Volume
 
     Raises:
         ScanError: the file is damaged (including a gzip CRC that does not match), longer or shorter
-            than its header says, not one real 3-D volume, or not placed in space with certainty.
+            than its header says, holds no such volume or several of which none is chosen, or is
+            not placed in space with certainty.
     """
-    limits = settings.limits
+    where = path_text(path)
     packed = path.name.lower().endswith(".gz")
     try:
-        size = _file_size(path, limits)
-        with gzip.open(path) if packed else path.open("rb") as stream:
-            return _read_stream(stream, path, size, packed, limits)
-    except (OSError, EOFError, zlib.error) as error:
+        size = _file_size(path, settings.limits)
+        with path.open("rb") as file:
+            _check_packing(file, packed, where)
+            stream = GzipStream(file, where) if packed else file
+            try:
+                header = _read_header(stream, volume, settings, where)
+                _check_size(header, size, packed, where)
+                return _read_volume(stream, header, where)
+            except ScanError:
+                if isinstance(stream, GzipStream):
+                    stream.check()  # a damaged stream explains any strange content
+                raise
+    except OSError as error:
         raise ScanError(
-            path,
-            got=f"a damaged or unreadable file ({error})",
-            expected="a whole gzip stream whose CRC matches" if packed else "a readable file",
-            do="copy or download the file again",
+            where,
+            got=f"a file that cannot be read ({error.strerror or type(error).__name__})",
+            expected="a readable file",
+            do="check its permissions and its disk, or copy the file again",
         ) from error
 
 
@@ -93,17 +113,43 @@ def _file_size(path: Path, limits: ReadLimits) -> int:
     return size
 
 
-def _read_stream(stream: Any, path: Path, size: int, packed: bool, limits: ReadLimits) -> Volume:
-    where = str(path)
+def _check_packing(file: BinaryIO, packed: bool, where: str) -> None:
+    """Hold a file's name against its first bytes, and go back before them."""
+    found = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    if found and not packed:
+        raise ScanError(
+            where,
+            got="a file compressed by gzip whose name does not say so",
+            expected="plain NIfTI, or a name that ends in .nii.gz",
+            do="rename it to end in .nii.gz",
+        )
+    if packed and not found:
+        raise ScanError(
+            where,
+            got="a file that gzip has not compressed",
+            expected="gzip, as its name says",
+            do="rename it to end in .nii if it is plain NIfTI, or copy the file again",
+        )
+
+
+def _read_header(
+    stream: Stream, volume: int | None, settings: ReadSettings, where: str
+) -> NiftiHeader:
     start = stream.read(SIZE_FIELD_BYTES)
     version, order = detect_version(start, where)
     rest = HEADER_BYTES[version] + EXTENSION_FLAG_BYTES - len(start)
     block = start + _read_exactly(stream, rest, where)
-    header = parse_header(block, version, order, where, limits)
-    _check_size(header, size, packed, where)
-    _skip_extensions(stream, header, len(block), where)
+    return parse_header(block, version, order, where, volume=volume, settings=settings)
+
+
+def _read_volume(stream: Stream, header: NiftiHeader, where: str) -> Volume:
+    """The chosen volume; the stream stands behind the header, and is read to its end."""
+    _skip_extensions(stream, header, where)
+    _skip(stream, header.volume * header.volume_bytes, where)
     flat, notes = _read_voxels(stream, header, where)
-    if stream.read(1):  # this read is also what makes gzip compare its CRC
+    _skip(stream, (header.volumes - header.volume - 1) * header.volume_bytes, where)
+    if stream.read(1):  # this read is also what makes a gzip stream compare its CRC
         raise ScanError(
             where,
             got=f"bytes after the {header.total_bytes} that the header accounts for",
@@ -125,7 +171,7 @@ def _check_size(header: NiftiHeader, size: int, packed: bool, where: str) -> Non
         )
 
 
-def _read_exactly(stream: BinaryIO, count: int, where: str) -> bytes:
+def _read_exactly(stream: Stream, count: int, where: str) -> bytes:
     found = stream.read(count)
     if len(found) < count:
         raise ScanError(
@@ -137,16 +183,18 @@ def _read_exactly(stream: BinaryIO, count: int, where: str) -> bytes:
     return found
 
 
-def _skip(stream: BinaryIO, count: int, where: str) -> None:
+def _skip(stream: Stream, count: int, where: str) -> None:
     """Read over ``count`` bytes in pieces: a header may claim any number of them."""
     for first in range(0, count, PIECE):
         _read_exactly(stream, min(PIECE, count - first), where)
 
 
-def _skip_extensions(stream: BinaryIO, header: NiftiHeader, at: int, where: str) -> None:
+def _skip_extensions(stream: Stream, header: NiftiHeader, where: str) -> None:
     """Walk over the blocks of other software; their content never matters, their sizes do."""
+    at, count = header.extensions_at, 0
     while header.has_extensions and header.offset - at >= EXTENSION_ALIGNMENT:
         size = int(np.frombuffer(_read_exactly(stream, 4, where), f"{header.byte_order}i4")[0])
+        count += 1
         if size % EXTENSION_ALIGNMENT or not 0 < size <= header.offset - at:
             raise ScanError(
                 f"{where}: header extension at byte {at}",
@@ -154,14 +202,19 @@ def _skip_extensions(stream: BinaryIO, header: NiftiHeader, at: int, where: str)
                 expected=f"a multiple of 16 that ends before the voxels at {header.offset}",
                 do="write the scan again without extensions",
             )
+        if count > MAX_EXTENSIONS:
+            raise ScanError(
+                f"{where}: header extension at byte {at}",
+                got=f"more than {MAX_EXTENSIONS} of them",
+                expected=f"at most {MAX_EXTENSIONS}",
+                do="write the scan again without extensions",
+            )
         _skip(stream, size - 4, where)
         at += size
     _skip(stream, header.offset - at, where)
 
 
-def _read_voxels(
-    stream: BinaryIO, header: NiftiHeader, where: str
-) -> tuple[Array, tuple[str, ...]]:
+def _read_voxels(stream: Stream, header: NiftiHeader, where: str) -> tuple[Array, tuple[str, ...]]:
     flat = np.empty(header.voxel_count, dtype=np.float32)
     rounded = False
     for first in range(0, flat.size, PIECE):
@@ -180,6 +233,10 @@ def _read_voxels(
 def _scaled(stored: NDArray[Any], header: NiftiHeader, where: str) -> NDArray[np.float64] | Array:
     if header.slope is None and stored.dtype.itemsize <= 2:
         return stored.astype(np.float32)
+    if header.slope is None and stored.dtype.kind == "f" and stored.dtype.itemsize == 4:
+        native = stored.astype(np.float32)
+        check_magnitude(native, where)
+        return native
     with np.errstate(invalid="ignore"):  # infinities are counted later
         values = stored.astype(np.float64)
         if header.slope is not None:

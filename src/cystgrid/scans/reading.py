@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from cystgrid.errors import ScanError, path_text
-from cystgrid.scans.dicom import is_dicom, read_dicom, series_files
+from cystgrid.scans.dicom import is_dicom, read_dicom, series_files, series_origin
 from cystgrid.scans.intensities import fill_not_finite
+from cystgrid.scans.masks import binary_mask
 from cystgrid.scans.nifti import SUFFIXES, read_nifti
+from cystgrid.scans.origin import Origin
 from cystgrid.scans.reference import Reference
 from cystgrid.scans.settings import ReadSettings
 from cystgrid.scans.volume import Volume
 
 DEFAULTS = ReadSettings()
-LABELS_SHOWN = 8
 
 
-def read_scan(reference: str | Path, settings: ReadSettings = DEFAULTS) -> Volume:
+def read_scan(reference: str | Path | Reference, settings: ReadSettings = DEFAULTS) -> Volume:
     """Read a scan, its axes flipped and swapped to run R, A, S.
 
     Args:
@@ -44,7 +44,9 @@ def read_scan(reference: str | Path, settings: ReadSettings = DEFAULTS) -> Volum
 
 
 def read_mask(
-    reference: str | Path, settings: ReadSettings = DEFAULTS, labels: tuple[int, ...] = ()
+    reference: str | Path | Reference,
+    settings: ReadSettings = DEFAULTS,
+    labels: tuple[int, ...] = (),
 ) -> Volume:
     """Read a mask as ``read_scan`` does; its voxels become 0 and 1.
 
@@ -53,59 +55,20 @@ def read_mask(
     Args:
         reference: as for ``read_scan``; ``#label=3`` or ``#label=3+4`` chooses labels.
         settings: as for ``read_scan``.
-        labels: which labels count as inside, where the reference chooses none and the mask holds
-            several.
+        labels: which labels count as inside, where the reference chooses none. A mask that holds
+            others alone is refused even if it holds but one: it may be of another organ.
 
     Raises:
-        ScanError: as ``read_scan``; or it holds several labels of which none is chosen, none of
-            those chosen, or NaN or infinite voxels.
+        ScanError: as ``read_scan``; or its voxels are no labels (not whole numbers, negative,
+            not finite), or it holds several of which none is chosen, or none of those chosen.
     """
     meant = Reference.parse(reference)
-    volume = _read_as_stored(meant, settings).canonical()
-    if not np.isfinite(volume.voxels).all():
-        raise ScanError(
-            meant.path,
-            got="NaN or infinite voxels",
-            expected="0 and labels",
-            do="write the mask again as integers",
-        )
-    return _one_label(volume, meant, labels)
+    return binary_mask(_read_as_stored(meant, settings).canonical(), meant.labels or labels)
 
 
-def _one_label(volume: Volume, meant: Reference, labels: tuple[int, ...]) -> Volume:
-    found = np.unique(volume.voxels)
-    found = found[found != 0]
-    if not found.size:
-        return volume.noted("The mask is empty.")
-    chosen = meant.labels or (labels if found.size > 1 else ())
-    shown = ", ".join(f"{label:g}" for label in found[:LABELS_SHOWN])
-    shown += f" and {found.size - LABELS_SHOWN} more" if found.size > LABELS_SHOWN else ""
-    if not chosen:
-        if found.size > 1:
-            raise ScanError(
-                meant.path,
-                got=f"{found.size} labels: {shown}",
-                expected="one label beside 0, or a choice",
-                do="name the label that is meant after the path, as MASK#label=N",
-            )
-        return volume.with_voxels((volume.voxels != 0).astype(np.float32))
-    inside = np.isin(volume.voxels, np.array(chosen, dtype=np.float32))
-    if not inside.any():
-        raise ScanError(
-            f"{path_text(meant.path)}: label",
-            got=f"the labels {shown}",
-            expected=" or ".join(map(str, chosen)),
-            do="correct the choice of label",
-        )
-    mask = volume.with_voxels(inside.astype(np.float32))
-    others = [label for label in found if label not in chosen]
-    if not others:
-        return mask
-    picked = " and ".join(map(str, chosen))
-    return mask.noted(f"Of the mask's {found.size} labels ({shown}), {picked} was taken.")
-
-
-def scan_files(reference: str | Path, settings: ReadSettings = DEFAULTS) -> tuple[Path, ...]:
+def scan_files(
+    reference: str | Path | Reference, settings: ReadSettings = DEFAULTS
+) -> tuple[Path, ...]:
     """The files a scan is made of, sorted: what a checksum of the scan has to cover.
 
     Raises:
@@ -117,10 +80,31 @@ def scan_files(reference: str | Path, settings: ReadSettings = DEFAULTS) -> tupl
     return (meant.path,)
 
 
+def scan_origin(reference: str | Path | Reference, settings: ReadSettings = DEFAULTS) -> Origin:
+    """Whose scan it is, as DICOM states it; NIfTI states nothing.
+
+    Raises:
+        ScanError: as ``scan_files``.
+    """
+    meant = Reference.parse(reference)
+    if meant.path.is_dir() or (not _is_nifti(meant.path) and is_dicom(meant.path)):
+        return series_origin(meant.path, meant.series, settings)
+    return Origin()
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
+
+
 def _read_as_stored(meant: Reference, settings: ReadSettings) -> Volume:
+    volume = _read_by_kind(meant, settings)
+    return replace(volume, source=path_text(meant.path))
+
+
+def _read_by_kind(meant: Reference, settings: ReadSettings) -> Volume:
     if meant.path.is_dir():
         return read_dicom(meant.path, meant.series, meant.volume, settings)
-    if meant.path.name.lower().endswith(SUFFIXES):
+    if _is_nifti(meant.path):
         if meant.series is not None:
             raise ScanError(
                 meant.path,
@@ -129,6 +113,13 @@ def _read_as_stored(meant: Reference, settings: ReadSettings) -> Volume:
                 do="give the NIfTI file alone, or the folder of the series",
             )
         return read_nifti(meant.path, meant.volume, settings)
+    if not meant.path.is_file():
+        raise ScanError(
+            meant.path,
+            got="neither a file nor a folder",
+            expected="a NIfTI file or a DICOM folder",
+            do="check the path",
+        )
     if is_dicom(meant.path):
         return read_dicom(meant.path, meant.series, meant.volume, settings)
     raise ScanError(

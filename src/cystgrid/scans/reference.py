@@ -17,8 +17,11 @@ from pathlib import Path
 from cystgrid.errors import ScanError, path_text
 
 CHOICE = re.compile(
-    r"(?P<series>[0-9]+(\.[0-9]+)+)|volume=(?P<volume>\d+)|label=(?P<labels>\d+(\+\d+)*)"
+    r"(?P<series>[0-9]+(\.[0-9]+)+)|volume=(?P<volume>[0-9]{1,9})|"
+    r"label=(?P<labels>[1-9][0-9]{0,8}(\+[1-9][0-9]{0,8})*)"
 )
+"""Label 0 is what lies outside, and never meant."""
+
 FORMS = "SeriesInstanceUID, volume=N (counted from 0) or label=N, joined by '&'"
 
 
@@ -39,12 +42,14 @@ class Reference:
     labels: tuple[int, ...] = ()
 
     @classmethod
-    def parse(cls, text: str | Path) -> Reference:
+    def parse(cls, text: str | Path | Reference) -> Reference:
         """Take a reference apart; a ``#`` in the name of something that exists is no choice.
 
         Raises:
             ScanError: nothing lies there, or what follows ``#`` is no choice.
         """
+        if isinstance(text, Reference):
+            return text
         whole = str(text)
         if _exists(whole):
             return cls(Path(whole))

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from cystgrid.settings import Settings
 
+NiftiForm = Literal["agree", "sform", "qform"]
+
 
 class ReadLimits(Settings):
     """Upper bounds on one scan; what claims or turns out to be more is refused.
@@ -16,7 +18,8 @@ class ReadLimits(Settings):
     keep one scan under about 1 GiB of memory.
 
     Attributes:
-        max_voxels: voxels in one scan; 2**27 is 512 x 512 x 512.
+        max_voxels: voxels in one scan (of a 4-D file: in the volume chosen); 2**27 is 512 x 512 x
+            512.
         max_file_bytes: bytes of one file on disk.
         max_inflated_bytes: bytes of one file after decompression.
         max_files: files in one DICOM folder, its sub-folders included.
@@ -33,9 +36,10 @@ class ReadSettings(Settings):
 
     Attributes:
         nifti_form: which of a NIfTI header's two placements in space counts: ``agree`` (both, and
-            a scan in which they differ is refused), ``sform`` or ``qform``.
+            a scan in which they differ is refused), or ``sform`` or ``qform`` alone; how far the
+            other differs is then noted.
         limits: what one scan may cost.
     """
 
-    nifti_form: Literal["agree", "sform", "qform"] = "agree"
+    nifti_form: NiftiForm = "agree"
     limits: ReadLimits = ReadLimits()

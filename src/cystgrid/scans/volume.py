@@ -25,7 +25,8 @@ class Volume:
     Attributes:
         voxels: ``(i, j, k)`` float32, read-only.
         affine: ``(4, 4)`` float64; voxel centres to mm, RAS+.
-        source: where it came from, for messages (a path; never written into results).
+        source: where it came from, for messages: its path, marked by ``path_text``; never written
+            into results.
         notes: what was flagged or fixed while reading, one sentence each.
     """
 
