@@ -13,6 +13,7 @@ from cystgrid.cohort.splits import (
     assign_folds,
     nested_splits,
     read_splits,
+    splits_of_folds,
     validation_splits,
     write_splits,
 )
@@ -116,6 +117,26 @@ def test_a_deployable_models_folds_use_every_patient_once_for_validation():
     folds = validation_splits(people, 5, 0)
     assert sorted(p for f in folds for p in f.validation) == sorted(m.patient for m in people)
     assert all(not set(f.train) & set(f.validation) for f in folds)
+
+
+def test_given_folds_are_tested_once_each_and_take_turns_as_validation():
+    folds = [["c", "a"], ["d"], ["e", "b"], ["f"]]
+    splits = splits_of_folds(folds)
+    assert [set(fold.test) for fold in splits.outer] == [set(fold) for fold in folds]
+    for fold in splits.outer:
+        assert [set(turn.validation) for turn in fold.inner] == [
+            set(other) for other in folds if set(other) != set(fold.test)
+        ]
+        for turn in fold.inner:
+            assert sorted((*fold.test, *turn.train, *turn.validation)) == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    "folds", [[["a"], ["b"]], [["a"], ["b"], []], [["a"], ["b"], ["a"]], [["a"], ["b"], ["c", "c"]]]
+)
+def test_given_folds_that_cannot_be_turned_are_refused(folds):
+    with pytest.raises(CohortError, match="check the file the folds come from"):
+        splits_of_folds(folds)
 
 
 def test_written_splits_read_back_the_same(tmp_path):

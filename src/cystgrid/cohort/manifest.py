@@ -1,21 +1,39 @@
-"""cohort.csv: one row a patient. Read whole; every fault is reported in one go, with its line."""
+"""cohort.csv: one row a patient. Read whole; every fault is reported in one go, with its line.
+
+One line is one row: a line break within quotes is refused, so that a quote that was forgotten
+costs its own line and not the rest of the file.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from cystgrid.errors import CohortError
+from cystgrid.cohort.cells import path_fault, same_to_the_eye, text_fault
+from cystgrid.cohort.findings import Finding
+from cystgrid.errors import CohortError, CystgridError, path_text
+from cystgrid.scans.reference import path_part
 from cystgrid.settings import Settings
 
 REQUIRED_COLUMNS = ("patient", "label", "t1", "t2", "roi")
 MODALITIES = ("t1", "t2")
+TEXT_COLUMNS = ("patient", "label", "center", "group", "sex", "age")
+"""Columns whose text may be shown, or written where a spreadsheet opens it."""
+
+PATH_COLUMNS = (*MODALITIES, "roi", "lesion")
 FAULTS_SHOWN = 10
+
+MAX_BYTES = 2**26
+"""Of a manifest: 64 MiB, room for 100,000 patients with paths of 200 characters."""
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+SHOWN_LABEL = re.compile(r"[\w -]{1,24}")
+"""A label that may be shown though it is unknown: it is no path, and hardly a sentence."""
 
 
 class CohortSettings(Settings):
@@ -45,10 +63,12 @@ class Patient:
         patient: unique id; the only name ever shown.
         label: class name, or None for a patient to predict.
         t1, t2: absolute reference of a scan (file, folder, ``folder#SeriesInstanceUID``) or None.
-        roi: absolute path of a mask, or ``x0,x1,y0,y1,z0,z1`` in mm RAS+, or None.
+        roi: absolute reference of a mask or of a folder with one, or ``x0,x1,y0,y1,z0,z1`` in mm
+            RAS+, or None.
         group: patients of one group are never split apart; the patient itself if none is given.
         lesion: absolute path of a mask of known lesions, to check pictures and explanations by.
         line: line of the manifest, for messages.
+        sex, age: as they stand in the file.
     """
 
     patient: str
@@ -60,6 +80,8 @@ class Patient:
     group: str = ""
     lesion: str | None = None
     line: int = 0
+    sex: str = ""
+    age: str = ""
 
     def scan(self, modality: str) -> str | None:
         """The reference of the ``t1`` or ``t2`` scan."""
@@ -85,36 +107,65 @@ def read_manifest(path: Path, settings: CohortSettings | None = None) -> Manifes
     """Read ``cohort.csv``.
 
     Raises:
-        CohortError: with all faults of the file, each with its line number.
+        CohortError: with all faults of the file, each with its line number; no path is in it but
+            the manifest's own.
+    """
+    manifest, faults = manifest_faults(path, settings)
+    if not faults:
+        return manifest
+    shown = "; ".join(str(fault) for fault in faults[:FAULTS_SHOWN])
+    more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+    raise CohortError(
+        path,
+        got=f"{len(faults)} fault{'s' if len(faults) > 1 else ''} ({shown}{more})",
+        expected="none",
+        do="correct these lines and run again; `cystgrid cohort check` lists all of them",
+    )
+
+
+def manifest_faults(
+    path: Path, settings: CohortSettings | None = None
+) -> tuple[Manifest, tuple[Finding, ...]]:
+    """Read ``cohort.csv`` as far as it goes.
+
+    Returns:
+        Every row of which something can be read, faulty ones too: what is wrong in a cell is left
+        out of its ``Patient``, as if the cell were empty, and two rows of one id are both there;
+        and all faults, by line. Without faults the manifest is what ``read_manifest`` returns.
+
+    Raises:
+        CohortError: no such file, or one in which no row can be told from another: not UTF-8, no
+            header, semicolons, too large.
     """
     settings = settings or CohortSettings()
-    rows = _read_rows(path)
-    faults: list[str] = []
-    patients = [_patient(row, line, path.parent, settings, faults) for line, row in rows]
-    for name, count in Counter(patient.patient for patient in patients).items():
-        if name and count > 1:
-            lines = ", ".join(str(p.line) for p in patients if p.patient == name)
-            faults.append(f"lines {lines}: patient {name!r} stands {count} times")
-    if faults:
-        shown = "; ".join(faults[:FAULTS_SHOWN])
-        more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
-        raise CohortError(
-            path,
-            got=f"{len(faults)} faults ({shown}{more})",
-            expected="none",
-            do="correct these lines and run again",
-        )
-    kept = tuple(p for p in patients if p.label not in settings.exclude)
-    left_out = Counter(p.label for p in patients if p.label is not None and p not in kept)
-    return Manifest(path, kept, dict(left_out))
+    lines = _lines(path)
+    header = _header(path, lines[0])
+    reader = _RowReader(header, path.absolute().parent, settings)
+    patients = [
+        patient
+        for number, line in enumerate(lines[1:], start=2)
+        if line.strip(" \t,") and (patient := reader.read(line, number)) is not None
+    ]
+    _find_repeated(patients, reader.faults)
+    kept = tuple(patient for patient in patients if patient.label not in settings.exclude)
+    excluded = Counter(p.label for p in patients if p.label in settings.exclude and p.label)
+    return Manifest(path, kept, dict(excluded)), tuple(sorted(reader.faults))
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The file's rows as dictionaries of stripped text, each with its line number."""
+def _lines(path: Path) -> list[str]:
+    """The file's lines, at least one, without a byte-order mark (it means nothing in UTF-8)."""
     if not path.is_file():
         raise CohortError(path, got="no such file", expected="a cohort.csv", do="check the path")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise CohortError(
+            path,
+            got=f"{size} bytes",
+            expected=f"at most {MAX_BYTES}",
+            do="check that this is the manifest",
+        )
     try:
-        text = path.read_bytes().decode("utf-8")
+        return LINE_END.split(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise CohortError(
             path,
@@ -122,83 +173,151 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             expected="UTF-8 text",
             do="save the file as CSV UTF-8",
         ) from error
-    if text.startswith("\ufeff"):  # Excel's byte-order mark carries no meaning in UTF-8
-        text = text[1:]
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    header = [name.strip() for name in reader.fieldnames or []]
-    missing = [name for name in REQUIRED_COLUMNS if name not in header]
-    if missing or len(set(header)) != len(header):
-        hint = " (the columns seem separated by ';')" if ";" in (header or [""])[0] else ""
-        raise CohortError(
-            f"{path}: header",
-            got=f"{','.join(header)!r}{hint}",
-            expected=f"the columns {','.join(REQUIRED_COLUMNS)}, each once, separated by commas",
-            do="add the header row, one name a column",
-        )
-    reader.fieldnames = header
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line], strict=True), [])
+
+
+def _header(path: Path, line: str) -> list[str]:
+    """The column names; a first line that is none is not shown: it may hold a row's paths."""
     try:
-        return [(reader.line_num, _stripped(row, path, reader.line_num)) for row in reader]
-    except csv.Error as error:
-        raise CohortError(
-            f"{path}: line {reader.line_num}",
-            got=str(error),
-            expected="well-formed CSV",
-            do="correct this line",
-        ) from error
-
-
-def _stripped(row: dict[str, str | None], path: Path, line: int) -> dict[str, str]:
-    if None in row or None in row.values():  # csv's marks for too many and too few cells
-        raise CohortError(
-            f"{path}: line {line}",
-            got="another number of cells than the header has",
-            expected="one cell a column",
-            do='quote cells that hold commas: "1,2,3"',
-        )
-    return {name: (cell or "").strip() for name, cell in row.items()}
-
-
-def _patient(
-    row: dict[str, str], line: int, folder: Path, settings: CohortSettings, faults: list[str]
-) -> Patient:
-    """One row; what is wrong with it is added to ``faults``."""
-    label = row["label"] or None
-    if not row["patient"]:
-        faults.append(f"line {line}: no patient id")
-    if label is not None and label not in (*settings.classes, *settings.exclude):
-        known = ", ".join((*settings.classes, *settings.exclude))
-        faults.append(f"line {line}: unknown label {label!r} (known: {known})")
-    scans = {modality: _reference(row[modality], folder) for modality in MODALITIES}
-    for modality, reference in scans.items():
-        if reference is not None and not Path(reference.split("#")[0]).exists():
-            faults.append(f"line {line}: {modality} does not exist: {row[modality]}")
-    lesion = _reference(row.get("lesion", ""), folder)
-    if lesion is not None and not Path(lesion).is_file():
-        faults.append(f"line {line}: lesion does not exist: {row['lesion']}")
-    return Patient(
-        patient=row["patient"],
-        label=label,
-        t1=scans["t1"],
-        t2=scans["t2"],
-        roi=_roi(row["roi"], folder, line, faults),
-        center=row.get("center", ""),
-        group=row.get("group", "") or row["patient"],
-        lesion=lesion,
-        line=line,
+        header = [name.strip() for name in _cells(line)]
+    except csv.Error:
+        header = []
+    missing = [name for name in REQUIRED_COLUMNS if name not in header]
+    twice = [
+        name for name in (*REQUIRED_COLUMNS, *TEXT_COLUMNS, "lesion") if header.count(name) > 1
+    ]
+    if not missing and not twice:
+        return header
+    got = f"no column {', '.join(missing)}" if missing else f"the column {twice[0]} twice"
+    raise CohortError(
+        f"{path_text(path)}: header",
+        got=got + _header_hint(header, line),
+        expected=f"the columns {','.join(REQUIRED_COLUMNS)}, each once, separated by commas",
+        do="make the first line the header row, one name a column",
     )
 
 
-def _reference(cell: str, folder: Path) -> str | None:
-    return str((folder / cell).absolute()) if cell else None
+def _header_hint(header: list[str], line: str) -> str:
+    if ";" in line and len(header) == 1:
+        return " (the columns seem separated by ';': save the file as CSV with commas)"
+    if "\t" in line and len(header) == 1:
+        return " (the columns seem separated by tabs: save the file as CSV with commas)"
+    if {name.casefold() for name in header} >= set(REQUIRED_COLUMNS):
+        return " (column names are in lower case)"
+    return ""
 
 
-def _roi(cell: str, folder: Path, line: int, faults: list[str]) -> str | None:
-    """A box is kept as it is written; a mask's path is made absolute."""
-    if not cell or is_box(cell):
-        return cell or None
-    if not (folder / cell).is_file():
-        faults.append(f"line {line}: roi is neither x0,x1,y0,y1,z0,z1 nor an existing mask: {cell}")
-    return _reference(cell, folder)
+@dataclass
+class _RowReader:
+    """Rows become patients; what is wrong with them gathers in ``faults``."""
+
+    header: list[str]
+    folder: Path
+    settings: CohortSettings
+    faults: list[Finding] = field(default_factory=list)
+    _there: dict[str, bool] = field(default_factory=dict)
+
+    def read(self, line: str, number: int) -> Patient | None:
+        """One row; None where its cells cannot be told apart or it names nobody."""
+        try:
+            raw = _cells(line)
+        except csv.Error:
+            self._fault(number, "", "", "a quote is not closed: a row is one line, quotes included")
+            return None
+        if len(raw) != len(self.header):
+            self._fault(
+                number, "", "",
+                f"holds {len(raw)} cells, the header {len(self.header)}; "
+                'quote cells that hold commas: "1,2,3"',
+            )  # fmt: skip
+            return None
+        row = dict(zip(self.header, raw, strict=True))
+        patient = "" if text_fault(row["patient"]) else row["patient"].strip()
+        cells = {name: self._clean(row, name, number, patient) for name in self.header}
+        if not row["patient"].strip():
+            self._fault(number, "", "patient", "is empty: every row needs an id")
+        return Patient(
+            patient=patient,
+            label=self._label(cells["label"], number, patient),
+            t1=self._reference(cells, "t1", number),
+            t2=self._reference(cells, "t2", number),
+            roi=self._roi(cells, number),
+            center=cells.get("center", ""),
+            group=cells.get("group", "") or patient,
+            lesion=self._reference(cells, "lesion", number),
+            line=number,
+            sex=cells.get("sex", ""),
+            age=cells.get("age", ""),
+        )
+
+    def _clean(self, row: dict[str, str], name: str, line: int, patient: str) -> str:
+        """A cell without the spaces around it, empty where it is faulty."""
+        check = text_fault if name in TEXT_COLUMNS else path_fault if name in PATH_COLUMNS else None
+        fault = check(row[name]) if check and row[name] else None
+        if fault:
+            self._fault(line, patient, name, fault)
+            return ""
+        return row[name].strip()
+
+    def _label(self, label: str, line: int, patient: str) -> str | None:
+        known = (*self.settings.classes, *self.settings.exclude)
+        if not label or label in known:
+            return label or None
+        shown = f" {label!r}" if SHOWN_LABEL.fullmatch(label) else ""
+        self._fault(line, patient, "label", f"is unknown:{shown} (known: {', '.join(known)})")
+        return None
+
+    def _reference(self, cells: dict[str, str], name: str, line: int) -> str | None:
+        """The absolute reference, None where nothing is given or nothing is there."""
+        cell = cells.get(name, "")
+        if not cell:
+            return None
+        reference = str(self.folder / cell)
+        if self._exists(reference):
+            return reference
+        self._fault(line, cells["patient"], name, "does not exist")
+        return None
+
+    def _roi(self, cells: dict[str, str], line: int) -> str | None:
+        """A box is kept as it is written; a mask's path is made absolute."""
+        cell = cells["roi"]
+        if not cell or is_box(cell):
+            return cell or None
+        reference = str(self.folder / cell)
+        if self._exists(reference):
+            return reference
+        message = "is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm"
+        self._fault(line, cells["patient"], "roi", message)
+        return None
+
+    def _exists(self, reference: str) -> bool:
+        if reference not in self._there:
+            try:
+                self._there[reference] = path_part(reference).exists()
+            except (CystgridError, OSError, ValueError):  # a name that no file can have
+                self._there[reference] = False
+        return self._there[reference]
+
+    def _fault(self, line: int, patient: str, column: str, message: str) -> None:
+        self.faults.append(Finding(line, patient, column, message))
+
+
+def _find_repeated(patients: list[Patient], faults: list[Finding]) -> None:
+    """Ids that stand twice, or that some file systems cannot tell apart."""
+    first: dict[str, Patient] = {}
+    for patient in patients:
+        if not patient.patient:
+            continue
+        before = first.setdefault(same_to_the_eye(patient.patient), patient)
+        if before is patient:
+            continue
+        same = before.patient == patient.patient
+        what = "stands" if same else "differs by upper and lower case alone from an id"
+        message = f"{patient.patient!r} {what} on line {before.line}" + (" already" if same else "")
+        faults.append(Finding(patient.line, patient.patient, "patient", message))
 
 
 def is_box(roi: str) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,6 +19,8 @@ from pydantic import Field, model_validator
 from cystgrid.errors import CohortError, StoreError
 from cystgrid.provenance import write_json
 from cystgrid.settings import Settings
+
+CopiesRule = Literal["refuse", "allow"]
 
 
 class SplitSettings(Settings):
@@ -29,12 +32,15 @@ class SplitSettings(Settings):
             None takes the other outer folds as they are (the paper: 9 of 10).
         turns: how many inner folds take a turn as validation, each a training; None for all.
         seed: decides which of the equally good divisions is taken.
+        copies: ``refuse`` stops where two patients on two sides of a fold have the same or nearly
+            the same scan; ``allow`` goes on (they only look alike).
     """
 
     folds: int = Field(default=10, ge=3)
     inner: int | None = Field(default=None, ge=2)
     turns: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
+    copies: CopiesRule = "refuse"
 
     @model_validator(mode="after")
     def _turns_are_there(self) -> SplitSettings:
@@ -116,6 +122,40 @@ def nested_splits(members: Sequence[Member], settings: SplitSettings) -> Splits:
             others = assign_folds(training, settings.inner, settings.seed + 1 + number)
         outer.append(OuterFold(test, _turns(others)[: settings.turns]))
     return Splits(tuple(outer))
+
+
+def splits_of_folds(folds: Sequence[Sequence[str]]) -> Splits:
+    """Splits from folds that are given (published ones, centres): each is the test fold once.
+
+    The other folds take turns as inner validation, as in ``nested_splits``.
+
+    Args:
+        folds: the patients of each fold; within a fold their order does not matter.
+
+    Raises:
+        CohortError: fewer than three folds, an empty one, or a patient in two.
+    """
+    sets = [tuple(sorted(fold)) for fold in folds]
+    if len(sets) < 3 or not all(sets):
+        raise CohortError(
+            "folds",
+            got=f"{len(sets)} folds, {sum(not fold for fold in sets)} of them empty",
+            expected="at least three (test, validation, training), none empty",
+            do="check the file the folds come from",
+        )
+    counts = Counter(patient for fold in sets for patient in fold)
+    twice = [patient for patient, count in counts.items() if count > 1]
+    if twice:
+        raise CohortError(
+            "folds",
+            got=f"{twice[0]!r} {counts[twice[0]]} times",
+            expected="every patient in one fold",
+            do="check the file the folds come from",
+        )
+    others = [[fold for j, fold in enumerate(sets) if j != i] for i in range(len(sets))]
+    return Splits(
+        tuple(OuterFold(test, _turns(rest)) for test, rest in zip(sets, others, strict=True))
+    )
 
 
 def validation_splits(members: Sequence[Member], folds: int, seed: int) -> tuple[InnerFold, ...]:

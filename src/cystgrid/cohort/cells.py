@@ -1,0 +1,49 @@
+"""Which text may stand in a cell of the manifest."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+FORMULA_STARTS = "=+@＝＋＠"  # noqa: RUF001 (a Japanese spreadsheet takes the wide ones as well)
+"""What a spreadsheet takes for the beginning of a formula; a minus is one unless a number follows
+(https://owasp.org/www-community/attacks/CSV_Injection)."""
+
+PLAIN_MINUS = re.compile(r"-(\d+([.,]\d+)?)?")
+"""A negative number, or a dash that stands for nothing: no spreadsheet does anything with it."""
+
+UNSEEN = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
+"""Unicode categories that cannot be seen, that turn the text around them, or that break a line."""
+
+
+def text_fault(cell: str) -> str | None:
+    """Why text that will be shown cannot stand in a cell; None where it can.
+
+    Args:
+        cell: as it stands in the file, spaces around it included.
+    """
+    if cell.isascii() and cell.isprintable():  # the usual case, and the quick one
+        unseen = False
+    else:
+        unseen = any(unicodedata.category(letter) in UNSEEN for letter in cell)
+    if unseen:
+        return "holds a control or invisible character; type it anew"
+    text = cell.strip()
+    if text.startswith(tuple(FORMULA_STARTS)) or (
+        text.startswith(("-", "－"))  # noqa: RUF001
+        and not PLAIN_MINUS.fullmatch(text)
+    ):
+        return f"begins like a formula of a spreadsheet ({text[0]!r}); begin with a letter or digit"
+    return None
+
+
+def path_fault(cell: str) -> str | None:
+    """Why a path or a box cannot stand in a cell; None where it can. It is never shown."""
+    if any(unicodedata.category(letter) == "Cc" for letter in cell if not letter.isprintable()):
+        return "holds a control character; rename the file or correct the cell"
+    return None
+
+
+def same_to_the_eye(text: str) -> str:
+    """A key under which ids fall together that some file systems or readers cannot tell apart."""
+    return unicodedata.normalize("NFC", text).casefold()

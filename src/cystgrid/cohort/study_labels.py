@@ -1,0 +1,144 @@
+"""A user's table of labels, matched to studies by ids that never leave memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cystgrid.cohort.manifest import is_box
+from cystgrid.cohort.sheets import read_csv
+from cystgrid.errors import CohortError, path_text
+from cystgrid.scans.survey import SeriesSummary
+
+ID_COLUMNS = ("study_or_patient_id", "id")
+VALUES = ("label", "roi", "center", "sex", "age")
+FAULTS_SHOWN = 10
+
+_BY: tuple[Callable[[SeriesSummary], str], ...] = (
+    lambda series: series.study_uid,
+    lambda series: series.identity.accession,
+    lambda series: series.identity.patient_id,
+)
+"""What an id may be, the narrowest first: a study's own row counts before its patient's."""
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One row of the table.
+
+    Attributes:
+        row: its number, counted from 1 below the header.
+        identifier: PatientID, StudyInstanceUID or AccessionNumber; never shown.
+        values: what it says, by column; empty text where nothing.
+    """
+
+    row: int
+    identifier: str = field(repr=False)
+    values: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StudyLabels:
+    """The rows of a table of labels, by id."""
+
+    path: Path = field(repr=False)
+    rows: tuple[LabelRow, ...]
+
+    def match(self, studies: Iterable[SeriesSummary]) -> LabelMatch:
+        """Find every study's row.
+
+        Args:
+            studies: one series of each study.
+
+        Raises:
+            CohortError: an id that belongs to several patients, so that it is not known which is
+                meant. Rows are named by number.
+        """
+        by_id = {row.identifier: row for row in self.rows}
+        owners: dict[str, set[str]] = defaultdict(set)
+        found: dict[str, LabelRow] = {}
+        used: set[str] = set()
+        for series in studies:
+            for of in _BY:
+                identifier = of(series)
+                if identifier and identifier in by_id:
+                    owners[identifier].add(series.patient_key)
+                    used.add(identifier)
+                    found.setdefault(series.study_uid, by_id[identifier])
+        doubtful = [by_id[name].row for name, keys in owners.items() if len(keys) > 1]
+        if doubtful:
+            raise CohortError(
+                f"{path_text(self.path)}: {_rows(doubtful)}",
+                got="an id that several patients have, of different issuers or kinds of id",
+                expected="ids of one patient each",
+                do="give StudyInstanceUIDs in these rows",
+            )
+        unused = tuple(row.row for row in self.rows if row.identifier not in used)
+        return LabelMatch(found, unused)
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """Rows by ``StudyInstanceUID``, and the numbers of rows that match no study."""
+
+    by_study: dict[str, LabelRow]
+    unused: tuple[int, ...]
+
+
+def read_labels(path: Path) -> StudyLabels:
+    """Read ``study_or_patient_id,label[,roi,center,sex,age]``.
+
+    An id is a PatientID, a StudyInstanceUID or an AccessionNumber. ``roi`` is a mask's path
+    relative to the file, or a box in mm. Further columns are refused, for they may be misspelt.
+
+    Raises:
+        CohortError: no such file, no CSV, unknown or missing columns, rows without an id, an id
+            twice, a mask that is not there. Rows are named by number, ids never.
+    """
+    table = read_csv(path)
+    names = [name.strip().lower() for name in table.header]
+    ids = [name for name in names if name in ID_COLUMNS]
+    unknown = sorted(set(names) - {*ID_COLUMNS, *VALUES})
+    if len(ids) != 1 or "label" not in names or unknown or len(set(names)) != len(names):
+        raise CohortError(
+            f"{path_text(path)}: header",
+            got=f"{len(names)} columns, of which {len(unknown)} are unknown, "
+            f"{len(set(names) & {*ID_COLUMNS, *VALUES})} known",
+            expected=f"{ID_COLUMNS[0]},label and at will {','.join(VALUES[1:])}, each once",
+            do="correct the header, and separate columns by commas",
+        )
+    rows = []
+    for number, cells in enumerate(table.rows, 1):
+        cell = dict(zip(names, cells, strict=True))
+        values = {name: cell.get(name, "") for name in VALUES}
+        if values["roi"] and not is_box(values["roi"]):
+            values["roi"] = str((path.parent / values["roi"]).absolute())
+        rows.append(LabelRow(number, cell[ids[0]], values))
+    _check_rows(rows, path)
+    return StudyLabels(path, tuple(rows))
+
+
+def _check_rows(rows: list[LabelRow], path: Path) -> None:
+    faults = [f"row {row.row}: no id" for row in rows if not row.identifier]
+    by_id: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.identifier:
+            by_id[row.identifier].append(row.row)
+        roi = row.values["roi"]
+        if roi and not is_box(roi) and not Path(roi).exists():
+            faults.append(f"row {row.row}: its roi does not exist")
+    faults += [f"{_rows(numbers)}: one id" for numbers in by_id.values() if len(numbers) > 1]
+    if faults:
+        more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        raise CohortError(
+            path,
+            got=f"{len(faults)} faults ({'; '.join(faults[:FAULTS_SHOWN])}{more})",
+            expected="none",
+            do="correct these rows, counted from 1 below the header",
+        )
+
+
+def _rows(numbers: Iterable[int]) -> str:
+    return "rows " + ", ".join(str(number) for number in sorted(numbers))
