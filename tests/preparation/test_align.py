@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cystgrid.preparation.align import Block, overlap, resample_onto
+from cystgrid.preparation.align import Block, WorldBox, covered_by, moved, overlap, resample_onto
 from cystgrid.scans.volume import Volume
 
 
@@ -74,3 +74,50 @@ def test_overlap_is_the_share_of_the_volume():
     )
     shifted[0, 3] = 12.5
     assert overlap(reference, Volume(np.zeros((12, 8, 8), np.float32), shifted)) == 0
+
+
+def test_moved_and_resampled_once_is_the_same_as_resampled_through_the_transform(pair, space):
+    t1, t2 = pair
+    transform = space.oblique((3, -2, 4), (1, 1, 1), (5, -4, 3))
+    once, covered = resample_onto(moved(t1, transform), t2.affine, WHOLE)
+    direct, directly_covered = resample_onto(t1, transform @ t2.affine, WHOLE)
+    np.testing.assert_allclose(once, direct, atol=1e-4)
+    assert (covered == directly_covered).all()
+    assert np.shares_memory(moved(t1, transform).voxels, t1.voxels)
+    unmoved, _ = resample_onto(t1, t2.affine, WHOLE)
+    assert np.abs(once - unmoved).max() > 0.1
+
+
+def test_moved_takes_a_point_to_where_the_transform_says(pair, space):
+    t1, _ = pair
+    transform = space.oblique((3, -2, 4), (1, 1, 1), (5, -4, 3))
+    point = np.array([10.0, -20, 5])
+    there = transform[:3, :3] @ point + transform[:3, 3]
+    np.testing.assert_allclose(moved(t1, transform).index(point), t1.index(there), atol=1e-9)
+    back = moved(moved(t1, transform), np.linalg.inv(transform))
+    np.testing.assert_allclose(back.affine, t1.affine, atol=1e-9)
+
+
+def test_covered_by_agrees_with_resampling(pair):
+    t1, t2 = pair
+    block = Block((3, 2, 1), (35, 40, 13))
+    assert (covered_by(t1, t2.affine, block) == resample_onto(t1, t2.affine, block)[1]).all()
+
+
+def test_a_box_around_a_scan_holds_all_of_it_and_no_more(pair):
+    _, t2 = pair
+    box = WorldBox.around(t2)
+    corners = t2.world(np.array(list(np.ndindex(2, 2, 2))) * t2.shape - 0.5)
+    np.testing.assert_allclose(box.low, corners.min(axis=0))
+    np.testing.assert_allclose(box.high, corners.max(axis=0))
+    part = WorldBox.around(t2, (1, 2, 3), (4, 5, 6))
+    assert part.within(box) == part
+    assert box.within(part) == part
+
+
+def test_boxes_grow_evenly_and_meet_or_not():
+    box = WorldBox((0, 0, 0), (10, 20, 30))
+    assert box.grown(5) == WorldBox((-5, -5, -5), (15, 25, 35))
+    assert box.at_least(20) == WorldBox((-5, 0, 0), (15, 20, 30))
+    assert box.within(WorldBox((10, 0, 0), (20, 20, 30))) is None
+    assert box.centre.tolist() == [5, 10, 15]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cystgrid.preparation.crop import apply_crop, nearest_on_crop, plan_crop
-from cystgrid.preparation.region import Region
+from cystgrid.preparation.crop import apply_crop, kept_of_mask, nearest_on_crop, plan_crop
+from cystgrid.preparation.region import Region, mask_region
 from cystgrid.preparation.resample import linear_weights
 from cystgrid.scans.volume import Volume
 
@@ -10,13 +10,18 @@ SHAPE, SPACING = (100, 80, 20), (2.0, 2.0, 6.0)
 
 
 def plan(reference, low, high, **changes):
-    settings = {"margin_mm": 10.0, "in_plane": 256, "cell": 64, "slices": 1} | changes
-    return plan_crop(reference, Region(low, high), **settings)
+    chosen = {"margin_mm": 10.0, "in_plane": 256, "cell": 64, "slices": 1} | changes
+    return plan_crop(reference, Region(low, high), **chosen)
 
 
 def sample(reference, laid):
     box = tuple(slice(a, b) for a, b in zip(laid.block.start, laid.block.stop, strict=True))
     return apply_crop(laid, reference.voxels[box])
+
+
+def sides_mm(laid):
+    """The crop's extent along its columns' and its rows' direction."""
+    return np.linalg.norm(laid.affine[:3, :2], axis=0) * laid.shape[:0:-1]
 
 
 def pixel_world(laid, crop):
@@ -54,9 +59,7 @@ def test_radiological_view(scan):
 
 def test_the_box_holds_the_region_and_its_margin(scan):
     laid = plan(scan, (30, 30, 6), (70, 50, 11), margin_mm=12)
-    assert laid.sides_mm == pytest.approx((40 * 2 + 24, 20 * 2 + 24))
-    assert np.linalg.norm(laid.affine[:3, 0]) * 64 == pytest.approx(laid.sides_mm[0])
-    assert np.linalg.norm(laid.affine[:3, 1]) * 64 == pytest.approx(laid.sides_mm[1])
+    assert sides_mm(laid) == pytest.approx((40 * 2 + 24, 20 * 2 + 24))
 
 
 def test_at_the_border_the_box_is_shifted_inwards():
@@ -70,7 +73,8 @@ def test_a_box_is_never_larger_than_the_scan():
     laid = plan(reference, (-0.5, -0.5, -0.5), (99.5, 79.5, 19.5))
     crop = sample(reference, laid)
     assert crop.shape == (20, 64, 64)
-    assert laid.sides_mm == pytest.approx((200, 160))
+    assert sides_mm(laid) == pytest.approx((200, 160))
+    assert laid.shape == crop.shape
     np.testing.assert_allclose(crop, 1, atol=1e-6)
 
 
@@ -85,6 +89,46 @@ def test_a_mask_on_any_grid_lies_on_the_crop_where_it_lies_in_the_patient(scan, 
     expected = np.linalg.norm(positions - centre, axis=-1) < 15
     assert found.sum() > 100
     assert (found != expected).mean() < 0.02
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_crop_keeps_all_of_a_mask_inside_the_scan(scan, space, seed):
+    """However the mask's grid is turned, whatever the margin."""
+    rng = np.random.default_rng(seed)
+    voxels = rng.random((5, 6, 7)) > 0.8
+    affine = space.centred((5, 6, 7), rng.uniform(0.5, 6, 3), rng.uniform(-180, 180, 3))
+    mask = Volume(voxels.astype(np.float32), affine)
+    region = mask_region(mask, scan)
+    assert region.flags == ()
+    margin, slices = rng.choice([0, rng.uniform(0, 40)]), int(rng.integers(1, 30))
+    laid = plan(scan, region.low, region.high, margin_mm=margin, slices=slices)
+    assert kept_of_mask(mask, laid) == 1
+
+
+def test_what_a_crop_does_not_hold_of_a_mask_is_counted(scan):
+    mask = scan.with_voxels(np.zeros(SHAPE, np.float32))
+    voxels = mask.voxels.copy()
+    voxels[30:71, 30:51, 6:12] = 1
+    mask = mask.with_voxels(voxels)
+    whole = plan(scan, (29.5, 29.5, 5.5), (70.5, 50.5, 11.5), margin_mm=0)
+    fewer = plan(scan, (29.5, 29.5, 5.5), (70.5, 50.5, 9.5), margin_mm=0)
+    narrow = plan(scan, (29.5, 29.5, 5.5), (49.5, 50.5, 11.5), margin_mm=0)
+    assert kept_of_mask(mask, whole) == 1
+    assert kept_of_mask(mask, fewer) == pytest.approx(4 / 6)
+    assert kept_of_mask(mask, narrow) == pytest.approx(20 / 41)
+    with pytest.raises(ValueError, match="empty"):
+        kept_of_mask(scan.with_voxels(np.zeros(SHAPE)), whole)
+
+
+def test_of_a_mask_that_the_scan_cuts_the_crop_keeps_what_the_scan_holds(scan):
+    half = scan.affine.copy()
+    half[:3, 3] -= half[:3, :3] @ (10, 0, 0)  # 10 of its 40 columns lie beside the scan
+    voxels = np.zeros(SHAPE, np.float32)
+    voxels[:40, 30:50, 6:12] = 1
+    mask = Volume(voxels, half)
+    region = mask_region(mask, scan)
+    assert "(25.0%)" in region.flags[0]
+    assert kept_of_mask(mask, plan(scan, region.low, region.high)) == pytest.approx(0.75)
 
 
 def test_detail_too_fine_for_the_crop_does_not_fold_into_stripes():

@@ -5,7 +5,8 @@ import pytest
 from cystgrid.cohort.manifest import Manifest, Patient
 from cystgrid.outputs import preparation as pictures
 from cystgrid.preparation.bias import N4Settings
-from cystgrid.preparation.patient import PreparationSettings, correct_scan
+from cystgrid.preparation.patient import correct_scan
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.scans.volume import Volume
 
 SETTINGS = PreparationSettings(n4=N4Settings(iterations=(3,)))

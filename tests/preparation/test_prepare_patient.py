@@ -10,7 +10,8 @@ from cystgrid.cohort.manifest import Patient
 from cystgrid.errors import CohortError, ScanError, SettingsError
 from cystgrid.preparation.bias import N4Settings
 from cystgrid.preparation.correct import SmoothingSettings
-from cystgrid.preparation.patient import PreparationSettings, prepare_patient
+from cystgrid.preparation.patient import prepare_patient
+from cystgrid.preparation.settings import PreparationSettings
 
 PLAIN = PreparationSettings(n4=N4Settings(enabled=False), smoothing=SmoothingSettings(iterations=0))
 """Geometry alone: what is cropped can be told from what the scans hold."""
@@ -48,7 +49,9 @@ def test_shapes_types_and_what_is_known(patient):
     assert prepared.percentiles.dtype == prepared.affine.dtype == np.float64
     assert (prepared.patient, prepared.label) == ("p1", "low")
     assert (prepared.center, prepared.group) == ("alpha", "g1")
-    assert set(prepared.alignment) == {"overlap_percent", "t1_coverage", "t2_coverage"}
+    assert {"overlap_percent", "t1_coverage", "t2_coverage", "roi_kept"} <= set(prepared.alignment)
+    assert prepared.alignment["roi_kept"] == 1
+    assert set(prepared.fingerprints) == {"t1", "t2"}
     assert np.isfinite(prepared.crop).all()
     assert str(Path(patient.t2).parent) not in repr(prepared)
 
@@ -147,7 +150,7 @@ def test_few_slices_are_flagged(space, patient, tmp_path):
     thin = space.write_nifti(tmp_path / "thin.nii.gz", image.get_fdata()[:, :, 5:11], affine)
     prepared = prepare_patient(replace(patient, t2=thin), PLAIN)
     assert prepared.crop.shape[1] == 6
-    assert "crop: 6 slices, fewer than 9." in prepared.flags
+    assert "crop: 6 slices, fewer than 9; a grid of more repeats the last." in prepared.flags
 
 
 def test_constant_scan_is_refused(space, patient, tmp_path):

@@ -7,6 +7,7 @@ slice thickness and angle. Every voxel of the reference grid asks for its own wo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,74 @@ class Block:
         return i, j, k
 
 
+@dataclass(frozen=True)
+class WorldBox:
+    """A box along the patient's axes: ``low`` to ``high`` in mm, RAS+."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    @classmethod
+    def around(
+        cls,
+        scan: Volume,
+        low: tuple[float, float, float] | None = None,
+        high: tuple[float, float, float] | None = None,
+    ) -> WorldBox:
+        """The box around a part of a scan, which may be oblique.
+
+        Args:
+            scan: in whose grid the part is given.
+            low: its lower edge in fractional voxel indices, or None for the scan's own.
+            high: its upper edge; a whole scan runs from -0.5 to its size less 0.5.
+        """
+        first = (-0.5, -0.5, -0.5) if low is None else low
+        last = tuple(size - 0.5 for size in scan.shape) if high is None else high
+        corners = scan.world(np.array(list(product(*zip(first, last, strict=True)))))
+        return cls._of(corners.min(axis=0), corners.max(axis=0))
+
+    @classmethod
+    def _of(cls, low: NDArray[np.float64], high: NDArray[np.float64]) -> WorldBox:
+        i, j, k = (float(edge) for edge in low)
+        x, y, z = (float(edge) for edge in high)
+        return cls((i, j, k), (x, y, z))
+
+    def grown(self, margin_mm: float) -> WorldBox:
+        """The box with so many mm more on every side."""
+        return self._of(np.array(self.low) - margin_mm, np.array(self.high) + margin_mm)
+
+    def at_least(self, side_mm: float) -> WorldBox:
+        """The box, its shorter sides grown evenly to a length in mm."""
+        half = np.maximum(np.array(self.high) - np.array(self.low), side_mm) / 2
+        return self._of(self.centre - half, self.centre + half)
+
+    def within(self, other: WorldBox) -> WorldBox | None:
+        """The part of the box inside another, or None where they do not meet."""
+        low = np.maximum(self.low, other.low)
+        high = np.minimum(self.high, other.high)
+        return self._of(low, high) if bool((low < high).all()) else None
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """``(3,)`` mm, RAS+."""
+        return np.array([(a + b) / 2 for a, b in zip(self.low, self.high, strict=True)])
+
+
+def moved(moving: Volume, transform: Affine) -> Volume:
+    """The same voxels at other places: only the affine changes, so nothing is interpolated twice.
+
+    Args:
+        moving: the scan.
+        transform: ``(4, 4)``; takes a point of the reference scan's world, mm RAS+, to where
+            ``moving`` shows it by its header.
+
+    Returns:
+        The scan, placed where the reference scan shows the same anatomy.
+    """
+    affine = np.linalg.inv(transform) @ moving.affine
+    return Volume(moving.voxels, affine, moving.source, moving.notes)
+
+
 def resample_onto(moving: Volume, affine: Affine, block: Block) -> tuple[Array, NDArray[np.bool_]]:
     """Linear interpolation of ``moving`` at the voxel centres of a block of another grid.
 
@@ -53,6 +122,14 @@ def resample_onto(moving: Volume, affine: Affine, block: Block) -> tuple[Array, 
     covered = _covered(matrix, offset, block.shape, moving.shape)
     values[~covered] = 0
     return values, covered
+
+
+def covered_by(scan: Volume, affine: Affine, block: Block) -> NDArray[np.bool_]:
+    """Which voxel centres of a block of another grid fall into a scan's voxels."""
+    to_scan = np.linalg.inv(scan.affine) @ affine
+    matrix = to_scan[:3, :3]
+    offset = matrix @ np.array(block.start) + to_scan[:3, 3]
+    return _covered(matrix, offset, block.shape, scan.shape)
 
 
 def _covered(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import SimpleITK as sitk  # noqa: N813 (the name all its users know)
 
 from cystgrid.cohort.manifest import Manifest, Patient, is_box
 from cystgrid.errors import CohortError, CystgridError, StoreError
-from cystgrid.preparation.patient import PreparationSettings, check_complete, prepare_patient
+from cystgrid.preparation.columns import naming_the_column
+from cystgrid.preparation.patient import check_complete, prepare_patient
+from cystgrid.preparation.region_file import roi_file
+from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.preparation.store import (
     check_arrays,
     patient_folder,
@@ -25,12 +24,13 @@ from cystgrid.preparation.store import (
     write_index,
     write_patient,
 )
-from cystgrid.processes import ignore_interrupts
+from cystgrid.preparation.workers import each
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import digest, sha256_file, sha256_files
 from cystgrid.scans.reading import scan_files
+from cystgrid.scans.reference import Reference
 
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 """Counted up whenever the same scans and settings would give other voxels."""
 
 
@@ -91,7 +91,7 @@ def prepare_cohort(
     outcomes: dict[str, Outcome] = {}
     work = partial(_prepare_one, folder=folder, settings=settings)
     with progress_bar("prepare", len(manifest.patients), quiet=quiet) as advance:
-        for outcome in _each(work, manifest.patients, workers):
+        for outcome in each(work, manifest.patients, workers):
             outcomes[outcome.patient] = outcome
             advance(1)
     ordered = [outcomes[patient.patient] for patient in manifest.patients]
@@ -110,47 +110,42 @@ def patient_key(patient: Patient, settings: PreparationSettings) -> str:
     Raises:
         ScanError: a file is not there.
     """
-    scans = {}
-    for modality in settings.modalities:
-        reference = patient.scan(modality)
-        scans[modality] = sha256_files(scan_files(reference)) if reference else None
-    roi = patient.roi
-    if roi is not None and not is_box(roi):
-        roi = sha256_file(Path(roi))
+    scans = {name: _scan_digest(patient, name, settings) for name in settings.modalities}
     return digest(
         {
             "settings": settings.model_dump(mode="json"),
             "scans": scans,
-            "roi": roi,
-            "lesion": sha256_file(Path(patient.lesion)) if patient.lesion else None,
+            "roi": _mask_digest("roi", patient.roi),
+            "lesion": _mask_digest("lesion", patient.lesion),
             "version": PREPARATION_VERSION,
             "SimpleITK": sitk.Version.VersionString(),
         }
     )
 
 
-def _each(
-    work: Callable[[Patient], Outcome], patients: tuple[Patient, ...], workers: int
-) -> Iterator[Outcome]:
-    """Each patient's outcome, in the order of finishing."""
-    if workers == 0:
-        yield from map(work, patients)
-        return
-    # spawn: the same on every system, and no lock of ours or ITK's is copied half-held
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), ignore_interrupts)
-    try:
-        futures: list[Future[Outcome]] = [pool.submit(work, patient) for patient in patients]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise StoreError(
-            "--workers",
-            got="a worker process that died (killed, or out of memory)",
-            expected="workers that finish",
-            do="run again with fewer workers; what is prepared is kept",
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _scan_digest(
+    patient: Patient, modality: Modality, settings: PreparationSettings
+) -> list[str] | None:
+    """Of a scan's files and of the choice among them."""
+    reference = patient.scan(modality)
+    if reference is None:
+        return None
+    with naming_the_column(modality, reference):
+        meant = Reference.parse(reference)
+        return [sha256_files(scan_files(meant, settings.reading)), _choice(meant)]
+
+
+def _mask_digest(column: str, reference: str | None) -> list[str] | str | None:
+    """Of a mask's file and of the labels chosen in it; a box stands for itself."""
+    if reference is None or is_box(reference):
+        return reference
+    with naming_the_column(column, reference):
+        return [sha256_file(roi_file(reference)), _choice(Reference.parse(reference))]
+
+
+def _choice(meant: Reference) -> str:
+    """What is chosen after ``#``, whatever the path."""
+    return repr((meant.series, meant.volume, meant.labels))
 
 
 def _prepare_one(patient: Patient, folder: Path, settings: PreparationSettings) -> Outcome:

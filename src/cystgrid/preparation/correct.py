@@ -9,8 +9,6 @@ change a voxel by a per cent, and it takes out less noise in the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ from pydantic import Field
 
 from cystgrid.errors import ScanError
 from cystgrid.preparation.bias import N4Settings, bias_field, thick_axis
+from cystgrid.preparation.threads import one_itk_thread
 from cystgrid.scans.volume import Volume
 from cystgrid.settings import Settings
 
@@ -71,25 +70,10 @@ def correct(scan: Volume, n4: N4Settings, smoothing: SmoothingSettings) -> Corre
             expected="an image; there is nothing to standardise",
             do="check that this is the scan that was meant",
         )
-    with _one_thread():
+    with one_itk_thread():
         field = bias_field(scan, n4) if n4.enabled else np.ones(scan.shape, dtype=np.float32)
         after = smooth(scan.with_voxels(scan.voxels / field), smoothing)
     return Correction(scan, scan.with_voxels(field), after)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let ITK use one thread, so that the same scan gives the same bytes on any machine.
-
-    ITK sums a spline's contributions by thread: another number of threads gives other last digits.
-    The filters inside N4 obey the global number only.
-    """
-    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def smooth(scan: Volume, settings: SmoothingSettings) -> Volume:

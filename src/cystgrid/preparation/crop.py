@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cystgrid.preparation.align import Block
-from cystgrid.preparation.region import Region
+from cystgrid.preparation.region import TOUCH, Region, mask_centres
 from cystgrid.preparation.resample import linear_weights
 from cystgrid.scans.volume import Affine, Array, Volume
-
-TOUCH = 1e-6
-"""In voxels: a region that only touches a slice's edge does not take that slice in."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,17 @@ class CropPlan:
         columns: ``(cell, i of block)`` sparse weights; column 0 is the patient's right.
         block: the reference voxels that the weights draw on; its ``k`` range is the crop's slices.
         affine: ``(4, 4)``; ``(column, row, slice, 1)`` of a pixel centre to mm RAS+.
-        sides_mm: extent along the columns and along the rows.
     """
 
     rows: sparse.csr_array
     columns: sparse.csr_array
     block: Block
     affine: Affine
-    sides_mm: tuple[float, float]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The crop's ``(slice, row, column)``."""
+        return self.block.shape[2], self.rows.shape[0], self.columns.shape[0]
 
 
 def plan_crop(
@@ -82,9 +82,8 @@ def plan_crop(
         firsts.append(float(centres[0]))
     first, last = _slices(low[2], high[2], size[2], slices)
     block = Block((starts[0], starts[1], first), (stops[0], stops[1], last))
-    across, down = float(sides[0]), float(sides[1])
-    affine = _crop_affine(reference, (across / cell, down / cell), firsts, first)
-    return CropPlan(weights[1], weights[0], block, affine, (across, down))
+    pixel_mm = float(sides[0]) / cell, float(sides[1]) / cell
+    return CropPlan(weights[1], weights[0], block, _crop_affine(reference, pixel_mm, firsts, first))
 
 
 def _keep_inside(middle: float, extent: float, size: int) -> float:
@@ -93,7 +92,10 @@ def _keep_inside(middle: float, extent: float, size: int) -> float:
 
 
 def _slices(low: float, high: float, size: int, wanted: int) -> tuple[int, int]:
-    """First slice and the one after the last, in indices of an axis of ``size`` slices."""
+    """First slice and the one after the last, in indices of an axis of ``size`` slices.
+
+    A region that only touches a slice's edge does not take that slice in.
+    """
     first = max(0, int(np.ceil(low - 0.5 + TOUCH)))
     stop = min(size, int(np.floor(high + 0.5 - TOUCH)) + 1)
     middle = (low + high) / 2
@@ -159,6 +161,28 @@ def apply_crop(plan: CropPlan, values: Array) -> Array:
         for k in range(values.shape[2])
     ]
     return np.stack([cell.T for cell in cells]).astype(np.float32)
+
+
+def kept_of_mask(mask: Volume, plan: CropPlan) -> float:
+    """Share of a mask's voxels, 0-1, whose centres lie in the crop: in its box and its slices.
+
+    1 says that the crop holds the whole mask; less, that the scan, or the crop's slices, end before
+    it does.
+
+    Args:
+        mask: 0 and 1, not empty, on any grid.
+        plan: the crop.
+    """
+    to_crop = np.linalg.inv(plan.affine)
+    last = np.array(plan.shape[::-1]) - 0.5 + TOUCH
+    count = kept = 0
+    for centres in mask_centres(mask):
+        index = centres @ to_crop[:3, :3].T + to_crop[:3, 3]
+        count += len(index)
+        kept += int(((index >= -0.5 - TOUCH) & (index <= last)).all(axis=1).sum())
+    if count == 0:
+        raise ValueError("an empty mask: nothing of it can be kept")
+    return kept / count
 
 
 def nearest_on_crop(volume: Volume, affine: Affine, shape: tuple[int, int, int]) -> Array:

@@ -2,69 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
+from cystgrid.cohort.likeness import Fingerprint, fingerprint
 from cystgrid.cohort.manifest import Patient
 from cystgrid.errors import CohortError, ScanError
-from cystgrid.preparation.align import Block, overlap, resample_onto
-from cystgrid.preparation.bias import N4Settings
-from cystgrid.preparation.correct import Correction, SmoothingSettings, correct
-from cystgrid.preparation.crop import CropPlan, apply_crop, nearest_on_crop, plan_crop
-from cystgrid.preparation.region import Region, find_region
+from cystgrid.preparation.align import Block, resample_onto
+from cystgrid.preparation.columns import naming_the_column
+from cystgrid.preparation.correct import Correction, correct
+from cystgrid.preparation.crop import (
+    CropPlan,
+    apply_crop,
+    kept_of_mask,
+    nearest_on_crop,
+    plan_crop,
+)
+from cystgrid.preparation.placement import Placement, Scans, in_order, place
+from cystgrid.preparation.region import placed_mask
+from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.preparation.standardise import foreground_percentiles
 from cystgrid.scans.reading import read_mask, read_scan
 from cystgrid.scans.volume import Affine, Array, Volume
-from cystgrid.settings import Settings
 
-Modality = Literal["t1", "t2"]
-
-REFERENCE: tuple[Modality, ...] = ("t2", "t1")
-"""The crop follows the grid of the first of these that the study uses: cysts are seen on T2."""
-
-FULL_COVERAGE = 0.9995
-"""A share of the crop that is shown as 100.0 %: nothing to flag."""
+FULL = 0.9995
+"""A share that is shown as 100.0 %: nothing to flag."""
 
 THICKEST_AXIAL_RATIO = 1.5
 """A grid whose slices are this much closer than its pixels was not acquired in axial slices."""
-
-
-class PreparationSettings(Settings):
-    """How scans become crops.
-
-    Attributes:
-        modalities: which scans a patient needs, in the order of the crop's channels.
-        roi: ``required``, or ``whole``: the whole scan stands in for a missing region.
-        in_plane: pixels along a scan's longer in-plane side (the paper: 256).
-        cell: pixels along a crop's side (the paper: 64).
-        margin_mm: kept around the region of interest in-plane, in mm.
-        min_slices: a region on fewer slices gets its scan's neighbouring ones too (the paper's
-            grid holds 9).
-        min_coverage: least share of the crop that each scan must cover.
-        n4: bias field correction.
-        smoothing: edge-preserving smoothing.
-    """
-
-    modalities: tuple[Modality, ...] = Field(default=("t1", "t2"), min_length=1)
-    roi: Literal["required", "whole"] = "required"
-    in_plane: int = Field(default=256, ge=16)
-    cell: int = Field(default=64, ge=8)
-    margin_mm: float = Field(default=10.0, ge=0, allow_inf_nan=False)
-    min_slices: int = Field(default=9, ge=1)
-    min_coverage: float = Field(default=0.5, ge=0, le=1)
-    n4: N4Settings = N4Settings()
-    smoothing: SmoothingSettings = SmoothingSettings()
-
-    @field_validator("modalities")
-    @classmethod
-    def _distinct(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        if len(set(modalities)) != len(modalities):
-            raise ValueError("each modality once")
-        return modalities
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +46,12 @@ class PreparedPatient:
         percentiles: ``(modality, P)`` float64, landmarks of each whole scan's foreground.
         affine: ``(4, 4)`` float64; ``(column, row, slice, 1)`` of a pixel centre to mm RAS+.
         flags: what a reader of the results should know, one sentence each.
-        alignment: how the scans lie to each other: ``overlap_percent``, the share of the reference
-            scan that the other covers, and ``<modality>_coverage``, the share of the crop that a
-            scan covers, 0-1.
+        alignment: how the scans lie to each other (see ``Placement``), and ``<modality>_coverage``,
+            the share of the crop that a scan covers, and ``roi_kept``, the share of a mask that
+            the crop holds, 0-1.
         lesion: ``(slice, row, column)`` 0/1, known lesions at the crop's pixel centres, or None;
             for pictures and checks, never an input of a model.
+        fingerprints: of each whole scan, to find copies by.
     """
 
     patient: str
@@ -96,39 +64,40 @@ class PreparedPatient:
     flags: tuple[str, ...]
     alignment: dict[str, float]
     lesion: Array | None = None
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
 
 
 def prepare_patient(patient: Patient, settings: PreparationSettings) -> PreparedPatient:
-    """Read, correct, align and crop one patient's scans.
+    """Read, place, correct and crop one patient's scans.
+
+    Messages and flags name the manifest's columns; no path and no text of a header is in them.
 
     Raises:
         ScanError: a scan cannot be read or used, or the scans do not lie on each other.
         CohortError: a scan or the region of interest is missing, or the region is unusable.
     """
     check_complete(patient, settings)
-    read = {name: read_scan(_reference(patient, name)) for name in settings.modalities}
-    first = next(name for name in REFERENCE if name in settings.modalities)
-    others = [name for name in settings.modalities if name != first]
-    region = find_region(patient.roi, [read[first], *(read[n] for n in others)], patient.patient)
+    read: Scans = {name: _read(patient, name, settings) for name in settings.modalities}
+    placement = place(patient, read, settings)
+    reference = placement.scans[settings.reference]
     plan = plan_crop(
-        read[first],
-        region,
+        reference,
+        placement.region,
         margin_mm=settings.margin_mm,
         in_plane=settings.in_plane,
         cell=settings.cell,
         slices=settings.min_slices,
     )
-    alignment: dict[str, float] = {}
-    flags = _reading_flags(read, region, plan, settings)
-    for name in others:
-        alignment["overlap_percent"] = _checked_overlap(read[first], read[name], name, patient)
+    alignment = dict(placement.alignment)
+    flags = [*_reading_flags(read), *placement.flags, *_crop_flags(plan, settings)]
+    alignment |= _kept(placement, plan, flags)
     crops, percentiles = [], []
-    for name in settings.modalities:
-        after = correct(read[name], settings.n4, settings.smoothing).after
+    for name, scan in placement.scans.items():
+        after = correct(scan, settings.n4, settings.smoothing).after
         percentiles.append(_landmarks(after))
-        values, coverage = _on_block(after, read[first], plan.block, is_reference=name == first)
+        values, coverage = _on_block(after, reference, plan.block, name == settings.reference)
         alignment[f"{name}_coverage"] = coverage
-        flags.extend(_coverage_flags(name, coverage, settings, patient))
+        flags.extend(_coverage_flags(name, coverage, settings))
         crops.append(apply_crop(plan, values))
     return PreparedPatient(
         patient.patient,
@@ -140,16 +109,9 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
         plan.affine,
         tuple(flags),
         alignment,
-        _lesion(patient, plan, settings.cell),
+        _lesion(patient, placement, read, plan, settings),
+        {name: fingerprint(scan) for name, scan in read.items()},
     )
-
-
-def _lesion(patient: Patient, plan: CropPlan, cell: int) -> Array | None:
-    """The manifest's lesion mask on the crop; an empty mask is a patient without a lesion."""
-    if patient.lesion is None:
-        return None
-    slices = plan.block.stop[2] - plan.block.start[2]
-    return nearest_on_crop(read_mask(patient.lesion), plan.affine, (slices, cell, cell))
 
 
 def correct_scan(reference: str, settings: PreparationSettings) -> Correction:
@@ -158,7 +120,7 @@ def correct_scan(reference: str, settings: PreparationSettings) -> Correction:
     Raises:
         ScanError: it cannot be read or used.
     """
-    return correct(read_scan(reference), settings.n4, settings.smoothing)
+    return correct(read_scan(reference, settings.reading), settings.n4, settings.smoothing)
 
 
 def check_complete(patient: Patient, settings: PreparationSettings) -> None:
@@ -170,24 +132,42 @@ def check_complete(patient: Patient, settings: PreparationSettings) -> None:
     for name in settings.modalities:
         if patient.scan(name) is None:
             raise CohortError(
-                f"{patient.patient}: {name}",
+                name,
                 got="nothing",
                 expected=f"a scan, as the study uses {' and '.join(settings.modalities)}",
                 do=f"give the {name} scan, or study one modality",
             )
     if patient.roi is None and settings.roi == "required":
         raise CohortError(
-            f"{patient.patient}: roi",
+            "roi",
             got="nothing",
             expected="a mask or x0,x1,y0,y1,z0,z1 in mm",
             do='give the region, or set roi = "whole" in the study',
         )
 
 
-def _reference(patient: Patient, modality: Modality) -> str:
+def _read(patient: Patient, modality: Modality, settings: PreparationSettings) -> Volume:
+    """A scan that calls itself by its column, so that later messages do."""
     reference = patient.scan(modality)
     assert reference is not None, "check_complete has seen to it"
-    return reference
+    with naming_the_column(modality, reference):
+        return replace(read_scan(reference, settings.reading), source=modality)
+
+
+def _lesion(
+    patient: Patient,
+    placement: Placement,
+    read: Scans,
+    plan: CropPlan,
+    settings: PreparationSettings,
+) -> Array | None:
+    """The manifest's lesion mask on the crop; an empty mask is a patient without a lesion."""
+    if patient.lesion is None:
+        return None
+    with naming_the_column("lesion", patient.lesion):
+        mask = read_mask(patient.lesion, settings.reading)
+    placed, _ = placed_mask(mask, in_order(placement.scans, settings), in_order(read, settings))
+    return nearest_on_crop(placed, plan.affine, plan.shape)
 
 
 def _landmarks(scan: Volume) -> NDArray[np.float64]:
@@ -197,20 +177,8 @@ def _landmarks(scan: Volume) -> NDArray[np.float64]:
         raise ScanError(scan.source, got=error.got, expected=error.expected, do=error.do) from error
 
 
-def _checked_overlap(reference: Volume, other: Volume, name: str, patient: Patient) -> float:
-    percent = overlap(reference, other)
-    if percent == 0:
-        raise ScanError(
-            f"{patient.patient}: {name}",
-            got="a scan that does not overlap the reference scan in space",
-            expected="two scans of one body region",
-            do="check that both are of this patient and were converted with their positions",
-        )
-    return percent
-
-
 def _on_block(
-    scan: Volume, reference: Volume, block: Block, *, is_reference: bool
+    scan: Volume, reference: Volume, block: Block, is_reference: bool
 ) -> tuple[Array, float]:
     """A scan's values on the crop's block of the reference grid, and the share it covers."""
     if is_reference:
@@ -220,31 +188,44 @@ def _on_block(
     return values, float(covered.mean())
 
 
-def _coverage_flags(
-    name: str, coverage: float, settings: PreparationSettings, patient: Patient
-) -> list[str]:
+def _kept(placement: Placement, plan: CropPlan, flags: list[str]) -> dict[str, float]:
+    """Share of the region's mask that the crop holds; less than all of it is flagged."""
+    mask = placement.region.mask
+    if mask is None:
+        return {}
+    kept = kept_of_mask(mask, plan)
+    if kept < FULL:
+        flags.append(f"roi: the crop holds {kept:.1%} of the mask.")
+    return {"roi_kept": kept}
+
+
+def _coverage_flags(name: str, coverage: float, settings: PreparationSettings) -> list[str]:
     if coverage < settings.min_coverage or coverage == 0:
         raise ScanError(
-            f"{patient.patient}: {name}",
+            name,
             got=f"a scan that covers {coverage:.0%} of the crop",
             expected=f"at least {settings.min_coverage:.0%}",
             do="check the region, or leave this patient out",
         )
-    if coverage < FULL_COVERAGE:
+    if coverage < FULL:
         return [f"{name}: covers {coverage:.1%} of the crop; the rest is 0."]
     return []
 
 
-def _reading_flags(
-    read: dict[Modality, Volume], region: Region, plan: CropPlan, settings: PreparationSettings
-) -> list[str]:
+def _reading_flags(read: Scans) -> list[str]:
     flags = [f"{name}: {note}" for name, scan in read.items() for note in scan.notes]
     for name, scan in read.items():
         i, j, k = scan.spacing
         if k * THICKEST_AXIAL_RATIO < max(i, j):
             flags.append(f"{name}: not acquired in axial slices; cut into them along its grid.")
-    flags.extend(region.flags)
-    slices = plan.block.shape[2]
-    if slices < settings.min_slices:
-        flags.append(f"crop: {slices} slices, fewer than {settings.min_slices}.")
     return flags
+
+
+def _crop_flags(plan: CropPlan, settings: PreparationSettings) -> list[str]:
+    slices = plan.block.shape[2]
+    if slices >= settings.min_slices:
+        return []
+    return [
+        f"crop: {slices} slice{'s' if slices > 1 else ''}, fewer than {settings.min_slices}; "
+        "a grid of more repeats the last."
+    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 
 from cystgrid.cohort.manifest import is_box
 from cystgrid.errors import CohortError
-from cystgrid.scans.reading import read_mask
+from cystgrid.preparation.region_file import read_roi_mask
+from cystgrid.scans.settings import ReadSettings
 from cystgrid.scans.volume import Volume
 
 SAME_GRID_MM = 0.5
 """A mask whose corners lie this near a scan's was drawn on that scan; half a fine pixel."""
+
+TOUCH = 1e-6
+"""In voxels: a place this near an edge lies on it."""
+
+PIECE = 2**18
+"""Voxels of a mask placed at a time, so that a mask that fills its grid takes little memory."""
 
 
 @dataclass(frozen=True)
@@ -25,80 +32,148 @@ class Region:
     Attributes:
         low, high: lower and upper edge along ``(i, j, k)``.
         flags: what a reader of the results should know.
+        mask: the mask that the box was laid around, 0 and 1, placed where its scan lies; None where
+            the region is a box or the whole scan.
     """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
     flags: tuple[str, ...] = ()
+    mask: Volume | None = None
 
 
-def find_region(roi: str | None, scans: Sequence[Volume], where: str) -> Region:
+def find_region(
+    roi: str | None,
+    scans: Sequence[Volume],
+    *,
+    reading: ReadSettings,
+    labels: tuple[int, ...],
+    as_read: Sequence[Volume] | None = None,
+) -> Region:
     """Place a region of interest on the first scan's grid.
 
     Args:
-        roi: path of a mask, ``x0,x1,y0,y1,z0,z1`` in mm RAS+, or None for the whole scan.
+        roi: path of a mask, or of a folder as TotalSegmentator writes it (``#label=3+4`` behind it
+            chooses labels); ``x0,x1,y0,y1,z0,z1`` in mm RAS+; or None for the whole scan.
         scans: canonical scans of the patient; the first is the reference grid.
-        where: the patient, for messages.
+        reading: how masks are read.
+        labels: which labels of a mask count as inside, where ``roi`` chooses none.
+        as_read: the same scans as their files place them, where registration has moved some: a
+            mask drawn on a scan moves with it.
 
     Returns:
         The part of the region inside the reference scan.
 
     Raises:
-        CohortError: the region is empty, not a box, or outside the reference scan.
-        ScanError: the mask cannot be read.
+        CohortError: the region is empty, not a box, or outside the reference scan; or a folder
+            without a mask of the pancreas.
+        ScanError: the mask cannot be read, or none of its labels is chosen.
     """
     reference = scans[0]
-    flags: tuple[str, ...] = ()
     if roi is None:
-        low, high = np.full(3, -0.5), np.array(reference.shape) - 0.5
-    elif is_box(roi):
-        low, high = _box_edges(roi, reference, where)
-    else:
-        mask = read_mask(roi)
-        low, high = _mask_edges(mask, reference, where)
-        flags = _mask_flags(mask, scans)
-    return _inside(low, high, reference, where, flags)
+        i, j, k = reference.shape
+        return Region((-0.5, -0.5, -0.5), (i - 0.5, j - 0.5, k - 0.5))
+    if is_box(roi):
+        return _box_region(roi, reference)
+    mask = read_roi_mask(roi, reading, labels)
+    placed, flags = placed_mask(mask, scans, as_read or scans)
+    region = mask_region(placed, reference)
+    notes = tuple(f"roi: {note}" for note in mask.notes)
+    return replace(region, flags=(*notes, *flags, *region.flags))
 
 
-def _box_edges(
-    roi: str, reference: Volume, where: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _box_region(roi: str, reference: Volume) -> Region:
     """Bounds on the reference grid of a box's 8 corners."""
     edges = np.array([float(part) for part in roi.split(",")]).reshape(3, 2)
     if not np.isfinite(edges).all() or (edges[:, 0] >= edges[:, 1]).any():
         raise CohortError(
-            f"{where}: roi",
+            "roi",
             got=roi,
             expected="x0,x1,y0,y1,z0,z1 in mm, finite, with x0 < x1, y0 < y1 and z0 < z1",
             do="correct the box",
         )
     corners = reference.index(np.array(list(product(*edges))))
-    return corners.min(axis=0), corners.max(axis=0)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    region = _inside(low, high, reference)
+    sides = np.array(region.high) - np.array(region.low)
+    kept = float(np.prod(np.clip(sides / (high - low), 0, None)))
+    if kept <= 0:
+        raise _outside()
+    if kept < 1 - 1e-3:
+        flag = f"roi: {1 - kept:.0%} of the box lies outside the scan and was cut off."
+        return replace(region, flags=(flag,))
+    return region
 
 
-def _mask_edges(
-    mask: Volume, reference: Volume, where: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds on the reference grid of the mask's voxels, their half extents included."""
-    inside = np.argwhere(mask.voxels > 0)
-    if inside.size == 0:
+def mask_region(mask: Volume, reference: Volume) -> Region:
+    """The region of a mask's voxels that lie inside the reference scan, their extents included.
+
+    Args:
+        mask: 0 and 1, on any grid.
+        reference: canonical scan.
+
+    Raises:
+        CohortError: the mask is empty or lies outside the scan.
+    """
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    count = kept = 0
+    edge = np.array(reference.shape) - 0.5 + TOUCH
+    for centres in mask_centres(mask):
+        index = reference.index(centres)
+        inside = index[((index >= -0.5 - TOUCH) & (index <= edge)).all(axis=1)]
+        count, kept = count + len(index), kept + len(inside)
+        low = np.minimum(low, inside.min(axis=0, initial=np.inf))
+        high = np.maximum(high, inside.max(axis=0, initial=-np.inf))
+    if count == 0:
         raise CohortError(
-            f"{where}: roi",
+            "roi",
             got="an empty mask",
             expected="at least one voxel set",
             do='draw the region, or set roi = "whole" in the study',
         )
-    centres = reference.index(mask.world(inside))
+    if kept == 0:
+        raise _outside()
+    # a voxel reaches half its extent to each side of its centre, along both grids' axes
     step = np.linalg.inv(reference.affine[:3, :3]) @ mask.affine[:3, :3]
     half = np.abs(step).sum(axis=1) / 2
-    return centres.min(axis=0) - half, centres.max(axis=0) + half
+    region = replace(_inside(low - half, high + half, reference), mask=mask)
+    if kept == count:
+        return region
+    share = f"{count - kept} of the mask's {count} voxels ({1 - kept / count:.1%})"
+    return replace(region, flags=(f"roi: {share} lie outside the scan and were cut off.",))
 
 
-def _mask_flags(mask: Volume, scans: Sequence[Volume]) -> tuple[str, ...]:
-    notes = tuple(f"roi: {note}" for note in mask.notes)
-    if any(_same_grid(mask, scan) for scan in scans):
-        return notes
-    return (*notes, "roi: the mask lies on neither scan's grid; it was placed by its own header.")
+def mask_centres(mask: Volume) -> Iterator[NDArray[np.float64]]:
+    """World positions ``(n, 3)`` in mm, RAS+, of a mask's voxels that are set, in pieces."""
+    flat = mask.voxels.reshape(-1)
+    for first in range(0, flat.size, PIECE):
+        found = np.flatnonzero(flat[first : first + PIECE]) + first
+        if found.size:
+            yield mask.world(np.stack(np.unravel_index(found, mask.shape), axis=-1))
+
+
+def placed_mask(
+    mask: Volume, scans: Sequence[Volume], as_read: Sequence[Volume]
+) -> tuple[Volume, tuple[str, ...]]:
+    """A mask where the scan that it was drawn on now lies.
+
+    Args:
+        mask: as its file places it.
+        scans: the patient's scans where they now lie.
+        as_read: the same scans as their files place them.
+
+    Returns:
+        The mask, and what a reader should know of it, one sentence each.
+    """
+    for scan, before in zip(scans, as_read, strict=True):
+        if not _same_grid(mask, before):
+            continue
+        if np.array_equal(scan.affine, before.affine):
+            return mask, ()
+        affine = scan.affine @ np.linalg.inv(before.affine) @ mask.affine
+        moved = Volume(mask.voxels, affine, mask.source, mask.notes)
+        return moved, ("roi: the mask was moved together with the scan that it was drawn on.",)
+    return mask, ("roi: the mask lies on neither scan's grid; it was placed by its own header.",)
 
 
 def _same_grid(one: Volume, other: Volume) -> bool:
@@ -109,27 +184,18 @@ def _same_grid(one: Volume, other: Volume) -> bool:
     return bool(apart.max() < SAME_GRID_MM)
 
 
-def _inside(
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    reference: Volume,
-    where: str,
-    flags: tuple[str, ...],
-) -> Region:
-    """The region cut to the reference scan, flagged with the share that was cut off."""
-    shape = np.array(reference.shape)
-    cut_low, cut_high = np.maximum(low, -0.5), np.minimum(high, shape - 0.5)
-    kept = float(np.prod(np.clip(cut_high - cut_low, 0, None)) / np.prod(high - low))
-    if kept <= 0:
-        raise CohortError(
-            f"{where}: roi",
-            got="a region outside the scan",
-            expected="a region that the scan covers",
-            do="check that roi and scan are of one patient, and in mm RAS+",
-        )
-    if kept < 1 - 1e-3:
-        flags = (*flags, f"roi: {1 - kept:.0%} of it lies outside the scan and was cut off.")
-    edges = [tuple(float(edge) for edge in side) for side in (cut_low, cut_high)]
-    return Region(
-        (edges[0][0], edges[0][1], edges[0][2]), (edges[1][0], edges[1][1], edges[1][2]), flags
+def _inside(low: NDArray[np.float64], high: NDArray[np.float64], reference: Volume) -> Region:
+    """The box cut to the reference scan."""
+    low = np.maximum(low, -0.5)
+    high = np.minimum(high, np.array(reference.shape) - 0.5)
+    i, j, k = zip(low.tolist(), high.tolist(), strict=True)
+    return Region((i[0], j[0], k[0]), (i[1], j[1], k[1]))
+
+
+def _outside() -> CohortError:
+    return CohortError(
+        "roi",
+        got="a region outside the scan",
+        expected="a region that the scan covers",
+        do="check that roi and scan are of one patient, and in mm RAS+",
     )

@@ -21,8 +21,10 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from cystgrid.cohort.likeness import Copies, Fingerprint, find_copies
 from cystgrid.errors import StoreError
-from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
+from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.standardise import PERCENTILES
 from cystgrid.provenance import (
     digest,
@@ -33,7 +35,7 @@ from cystgrid.provenance import (
     write_json,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 INDEX, CROP, LESION, CARD = "prepared.json", "crop.npy", "lesion.npy", "patient.json"
 LONGEST_NAME = 100
 """Characters of a folder's name: file systems end at 255 bytes, archives earlier."""
@@ -51,6 +53,7 @@ class Entry:
     group: str
     flags: tuple[str, ...]
     shape: tuple[int, int, int, int]
+    fingerprints: dict[str, Fingerprint]
 
 
 def patient_folder(folder: Path, patient: str) -> Path:
@@ -94,6 +97,7 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
         "affine": prepared.affine.tolist(),
         "flags": list(prepared.flags),
         "alignment": prepared.alignment,
+        "fingerprints": {name: f.to_json() for name, f in prepared.fingerprints.items()},
     }
     return write_card(folder, card)
 
@@ -251,6 +255,16 @@ class Store:
         """The crop's channels, in order."""
         return self.settings.modalities
 
+    def copies(self) -> tuple[Copies, ...]:
+        """Sets of whole scans that are copies of each other, of all prepared patients."""
+        return find_copies(
+            {
+                (entry.patient, modality): mark
+                for entry in self.entries.values()
+                for modality, mark in entry.fingerprints.items()
+            }
+        )
+
     def load(self, patient: str) -> PreparedPatient:
         """One patient; the crop is mapped from disk, read-only, after its bytes were checked.
 
@@ -279,6 +293,7 @@ class Store:
             entry.flags,
             card["alignment"],
             None if lesion is None else np.load(lesion, allow_pickle=False).astype(np.float32),
+            entry.fingerprints,
         )
 
 
@@ -291,4 +306,5 @@ def _entry(card: dict[str, Any]) -> Entry:
         card["group"],
         tuple(card["flags"]),
         (modality, slices, rows, columns),
+        {name: Fingerprint.from_json(stored) for name, stored in card["fingerprints"].items()},
     )

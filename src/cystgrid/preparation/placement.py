@@ -1,0 +1,141 @@
+"""Where a patient's scans and region lie in the patient, before anything is cut or resampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cystgrid.cohort.manifest import Patient
+from cystgrid.errors import ScanError
+from cystgrid.preparation.align import WorldBox, moved, overlap
+from cystgrid.preparation.columns import naming_the_column
+from cystgrid.preparation.region import Region, find_region
+from cystgrid.preparation.register import register
+from cystgrid.preparation.settings import Modality, PreparationSettings
+from cystgrid.scans.dicom_tags import tag_name
+from cystgrid.scans.reading import scan_origin
+from cystgrid.scans.volume import Volume
+
+Scans = dict[Modality, Volume]
+
+TWO_FRAMES = (
+    "and the other scan state two frames of reference (FrameOfReferenceUID): perhaps two "
+    "examinations, whose positions need not match."
+)
+"""Goes on where ``t1`` leaves off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Scans and region, each where it belongs.
+
+    Attributes:
+        scans: canonical; one that registration moved has another affine than its file.
+        region: on the reference scan's grid.
+        alignment: ``overlap_percent``, the share of the reference scan that the other covers, and
+            the figures of ``Registration.figures``; empty for one scan.
+        flags: what a reader of the results should know, one sentence each.
+    """
+
+    scans: Scans
+    region: Region
+    alignment: dict[str, float]
+    flags: tuple[str, ...]
+
+
+def place(patient: Patient, read: Scans, settings: PreparationSettings) -> Placement:
+    """Hold a patient's scans against each other, and lay the region on the reference scan.
+
+    Args:
+        patient: whose region it is.
+        read: every scan that the settings use, canonical, as their files place them.
+        settings: how scans become crops.
+
+    Raises:
+        ScanError: the scans are of two people, do not overlap, or could not be registered.
+        CohortError: the region is unusable.
+    """
+    other = next((name for name in settings.modalities if name != settings.reference), None)
+    if other is None:
+        region = _region(patient, read, read, settings)
+        return Placement(read, region, {}, region.flags)
+    flags = _checked_origins(patient, settings)
+    reference = read[settings.reference]
+    percent = checked_overlap(reference, read[other], other)
+    region = _region(patient, read, read, settings)
+    box = None if patient.roi is None else WorldBox.around(reference, region.low, region.high)
+    found = register(reference, read[other], settings.registration, box, other)
+    scans = dict(read)
+    if settings.registration.mode == "rigid":
+        scans[other] = moved(read[other], found.transform)
+        region = _region(patient, scans, read, settings)  # its mask may have moved with the scan
+    alignment = {"overlap_percent": percent, **found.figures}
+    return Placement(scans, region, alignment, (*flags, *found.flags, *region.flags))
+
+
+def in_order(scans: Scans, settings: PreparationSettings) -> list[Volume]:
+    """The reference scan, then the others."""
+    return [scans[settings.reference], *(v for n, v in scans.items() if n != settings.reference)]
+
+
+def _region(
+    patient: Patient, scans: Scans, as_read: Scans, settings: PreparationSettings
+) -> Region:
+    with naming_the_column("roi", patient.roi):
+        return find_region(
+            patient.roi,
+            in_order(scans, settings),
+            reading=settings.reading,
+            labels=settings.roi_labels,
+            as_read=in_order(as_read, settings),
+        )
+
+
+def _checked_origins(patient: Patient, settings: PreparationSettings) -> list[str]:
+    """Refuse T1 and T2 of two people; flag those of two frames of reference."""
+    origins = []
+    for name in settings.modalities:
+        reference = patient.scan(name)
+        assert reference is not None, "check_complete has seen to it"
+        with naming_the_column(name, reference):
+            origins.append(scan_origin(reference, settings.reading))
+    one, other = origins
+    flags = []
+    if one.of_another_person(other):
+        flags = [f"{name_both(settings)} state two {tag_name('PatientID')}s; used as chosen."]
+        if settings.patient_ids == "agree":
+            raise two_people(settings)
+    if one.in_another_frame(other):
+        flags.append(f"{settings.modalities[0]} {TWO_FRAMES}")
+    return flags
+
+
+def name_both(settings: PreparationSettings) -> str:
+    """The study's modalities as a sentence begins."""
+    return " and ".join(settings.modalities)
+
+
+def two_people(settings: PreparationSettings) -> ScanError:
+    """The refusal of T1 and T2 that are of two patients by their headers."""
+    return ScanError(
+        f"{name_both(settings)}: {tag_name('PatientID')}",
+        got="two patients",
+        expected="scans of one patient",
+        do='check the pair; if ids were replaced series by series, set patient_ids = "flag"',
+    )
+
+
+def checked_overlap(reference: Volume, other: Volume, name: str) -> float:
+    """Per cent of the reference scan that another covers.
+
+    Raises:
+        ScanError: none of it.
+    """
+    percent = overlap(reference, other)
+    if percent == 0:
+        raise ScanError(
+            name,
+            got="a scan that does not overlap the reference scan in space (0 %)",
+            expected="two scans of one body region",
+            do="check that both are of this patient and were converted with their positions",
+        )
+    return percent
