@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cystgrid.cohort.manifest import Manifest
 from cystgrid.errors import CystgridError
 from cystgrid.outputs.style import figure_style, write_figure
-from cystgrid.preparation.patient import PreparationSettings, correct_scan
+from cystgrid.preparation.patient import correct_scan
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.progress import progress_bar
 from cystgrid.scans.volume import Volume
 

@@ -1,0 +1,189 @@
+"""Pictures of an alignment: whether T2's outlines fall on those that T1 shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cystgrid.outputs.style import figure_style, write_figure
+from cystgrid.preparation.align import Block, WorldBox, resample_onto
+from cystgrid.preparation.bias import thick_axis
+from cystgrid.scans.volume import Volume
+
+SLICES = 3
+"""Shown, at equal distances through the region or the scan."""
+
+PANEL_INCHES = 2.6
+DISPLAY_PERCENTILES = (0.5, 99.5)
+"""Grey levels shown, over a panel: one bright voxel must not darken the picture."""
+
+EDGE_BLUR_MM = 1.5
+"""Deviation of the Gaussian before edges are drawn: outlines of organs, not of noise."""
+
+EDGE_STEP_MM = 0.75
+"""Pixels are divided until they are no larger, for smooth lines."""
+
+EDGE_PERCENTILE = 85
+"""Of the gradient over a slice: only steeper edges are drawn."""
+
+DARKEST = 0.05
+"""Of the brightest tissue: changes in what is darker are air's noise."""
+
+EDGE_COLOUR = "#ffd400"
+UNCOVERED_COLOUR = (0.0, 0.45, 0.70, 0.55)
+
+Pixels = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """One slice of one scan on the reference grid, ``(row, column)``, and where it has voxels."""
+
+    pixels: Pixels
+    covered: Flags
+
+
+def draw_alignment(
+    reference: Volume,
+    before: Volume,
+    after: Volume,
+    path: Path,
+    title: str,
+    *,
+    region: WorldBox | None = None,
+    names: tuple[str, str] = ("T2", "T1"),
+) -> None:
+    """Draw a few acquired slices of the reference scan, each beside the other scan's same places.
+
+    The reference scan's edges are drawn over the other scan as it lay before and as it lies after;
+    where both show an outline, the line falls on it. Seen from the feet for axial slices, from the
+    front for coronal ones, from the patient's left for sagittal ones.
+
+    Args:
+        reference: canonical; its slices are shown.
+        before: the other scan, canonical, as its header places it.
+        after: the same as ``moved`` by a registration; resampled here, once, from its own grid.
+        path: PNG to write.
+        title: above the picture.
+        region: what to show, in the reference scan's world; None for all of it.
+        names: of the two scans.
+
+    Raises:
+        ValueError: the region lies outside the reference scan.
+    """
+    axis = thick_axis(reference)
+    blocks = _blocks(reference, axis, region)
+    rows = [[_panel(scan, reference, block, axis) for scan in (before, after)] for block in blocks]
+    shown = [_panel(reference, reference, block, axis) for block in blocks]
+    across, down = (reference.spacing[n] for n in range(3) if n != axis)
+    height = PANEL_INCHES * shown[0].pixels.shape[0] * down / (shown[0].pixels.shape[1] * across)
+    with figure_style():
+        size = (3 * PANEL_INCHES + 0.5, len(blocks) * height + 1.0)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(blocks), 3, squeeze=False)
+        for line, block, base, others in zip(axes, blocks, shown, rows, strict=True):
+            edges = _edges(base, (down, across))
+            _draw(line[0], base, None, down / across)
+            for place, panel in zip(line[1:], others, strict=True):
+                _draw(place, panel, edges, down / across)
+            line[0].set_ylabel(f"slice {block.start[axis] + 1} of {reference.shape[axis]}")
+        heads = (names[0], f"{names[1]} by its header", f"{names[1]} after registration")
+        for place, head in zip(axes[0], heads, strict=True):
+            place.set_title(head)
+        figure.suptitle(title)
+        write_figure(figure, path, _footnote(rows, axis, names))
+
+
+def _blocks(reference: Volume, axis: int, region: WorldBox | None) -> list[Block]:
+    """One slice of the reference grid each, cut to the region."""
+    shape = np.array(reference.shape)
+    low, high = np.zeros(3, dtype=int), shape
+    if region is not None:
+        corners = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+        ends = np.array([region.low, region.high])
+        index = reference.index(np.array([[ends[c[n], n] for n in range(3)] for c in corners]))
+        low = np.clip(np.floor(index.min(axis=0)).astype(int), 0, shape)
+        high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, 0, shape)
+    if (low >= high).any():
+        raise ValueError(f"a region {region} outside the reference scan")
+    count = int(high[axis] - low[axis])
+    out = []
+    for place in sorted({int((n + 0.5) * count / SLICES) for n in range(SLICES)}):
+        start, stop = low.copy(), high.copy()
+        start[axis] += place
+        stop[axis] = start[axis] + 1
+        first, last = (tuple(int(edge) for edge in ends) for ends in (start, stop))
+        out.append(Block((first[0], first[1], first[2]), (last[0], last[1], last[2])))
+    return out
+
+
+def _panel(scan: Volume, reference: Volume, block: Block, axis: int) -> _Panel:
+    """Rows run down from head or front, columns from the patient's right or front."""
+    values, covered = resample_onto(scan, reference.affine, block)
+    return _Panel(
+        np.flip(values.take(0, axis=axis)).T.astype(np.float32),
+        np.flip(covered.take(0, axis=axis)).T.astype(np.bool_),
+    )
+
+
+def _edges(panel: _Panel, spacing: tuple[float, float]) -> NDArray[np.float64]:
+    """A field that crosses zero along edges, NaN where there is none worth a line.
+
+    On as many points from the first pixel to the last as keep lines whole on a coarse grid.
+
+    The Laplacian of the blurred slice (Marr and Hildreth 1980), of its logarithm: fat beside air
+    must not hide the outlines of organs.
+    """
+    floor = DARKEST * float(np.percentile(panel.pixels, DISPLAY_PERCENTILES[1]))
+    log = np.log(np.maximum(panel.pixels, 0) + max(floor, 1e-6), dtype=np.float64)
+    finer = [int(np.ceil(step / EDGE_STEP_MM)) for step in spacing]
+    points = [(n - 1) * times + 1 for n, times in zip(log.shape, finer, strict=True)]
+    log = ndimage.zoom(log, [many / n for many, n in zip(points, log.shape, strict=True)], order=1)
+    blur = [
+        max(EDGE_BLUR_MM / step, 1.0) * times for step, times in zip(spacing, finer, strict=True)
+    ]
+    slope = ndimage.gaussian_gradient_magnitude(log, blur)
+    field: NDArray[np.float64] = ndimage.gaussian_laplace(log, blur)
+    field[slope < np.percentile(slope, EDGE_PERCENTILE)] = np.nan
+    return field
+
+
+def _draw(axes: Axes, panel: _Panel, edges: NDArray[np.float64] | None, aspect: float) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    inside = panel.pixels[panel.covered] if panel.covered.any() else panel.pixels
+    low, high = (float(level) for level in np.percentile(inside, DISPLAY_PERCENTILES))
+    axes.imshow(
+        panel.pixels, cmap="gray", vmin=low, vmax=high if high > low else low + 1, aspect=aspect
+    )
+    over = np.zeros((*panel.pixels.shape, 4))
+    over[~panel.covered] = UNCOVERED_COLOUR
+    axes.imshow(over, aspect=aspect, interpolation="nearest")
+    if edges is not None and np.isfinite(edges).any():
+        down, across = (
+            np.linspace(0, n - 1, many)
+            for n, many in zip(panel.pixels.shape, edges.shape, strict=True)
+        )
+        axes.contour(across, down, edges, levels=[0.0], colors=EDGE_COLOUR, linewidths=0.6)
+
+
+def _footnote(rows: Sequence[Sequence[_Panel]], axis: int, names: tuple[str, str]) -> str:
+    side = ("The front is on the left.", "The patient's right is on the left.")[axis != 0]
+    text = f"{side} Yellow: edges of {names[0]}."
+    shares = [float(np.mean([~row[n].covered for row in rows])) for n in (0, 1)]
+    if max(shares) > 0:
+        text += (
+            f" Blue: no voxel of {names[1]} ({shares[0]:.0%} of what is shown before, "
+            f"{shares[1]:.0%} after)."
+        )
+    return text
