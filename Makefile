@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format structure clean
+.PHONY: help install demo test check fuzz bench format structure clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -29,9 +29,18 @@ check: install ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-structure: install ## make docs/structure.md and docs/study.md from the code
+fuzz: install ## damage 20,000 scans and judge how each is read, minutes
+	$(BIN)/python tests/fuzzing/fuzz.py --jobs 2
+
+bench: install ## time, memory and accuracy against references, in the same run
+	$(BIN)/python benchmarks/read_series.py
+	$(BIN)/python benchmarks/registration.py
+
+structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md
 	$(BIN)/python docs/study.py > docs/study.md
+	$(BIN)/python docs/layouts.py > docs/layouts.md
+	$(BIN)/python docs/bad_input.py
 
 format: install ## lay the code out
 	$(BIN)/ruff check --fix .

@@ -24,8 +24,9 @@ def meanings(settings: type[Settings]) -> dict[str, str]:
     """What the docstring says of each setting."""
     text = inspect.cleandoc(settings.__doc__ or "").partition("Attributes:\n")[2]
     found: dict[str, str] = {}
-    for match in re.finditer(r"^ {4}(\w+): ((?:.|\n {8})*)", text, flags=re.MULTILINE):
-        found[match[1]] = " ".join(match[2].split())
+    for match in re.finditer(r"^ {4}(\w+(?:, \w+)*): ((?:.|\n {8})*)", text, flags=re.MULTILINE):
+        for name in match[1].split(", "):
+            found[name] = " ".join(match[2].split())
     return found
 
 

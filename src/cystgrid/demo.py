@@ -9,9 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cystgrid.cohort.manifest import read_manifest
 from cystgrid.cohort.phantom import write_phantom_cohort
-from cystgrid.preparation.cohort import prepare_cohort
+from cystgrid.cohorts import run_prepare
 from cystgrid.processes import worker_count
 from cystgrid.provenance import NOTICE
 from cystgrid.runs import run_crossval, run_predict, run_train
@@ -62,16 +61,10 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
             quiet=quiet,
         )
     with _stage("preparation", say):
-        prepare_cohort(
-            read_manifest(cohort, study.cohort),
-            folder / "prepared",
-            study.preparation,
-            workers=worker_count(workers),
-            quiet=quiet,
-        )
+        run_prepare(cohort, folder / "prepared", study, workers=worker_count(workers), quiet=quiet)
     run = folder / "run"
     with _stage("nested cross-validation", say):
-        table = run_crossval(
+        table, _ = run_crossval(
             folder / "prepared", run, study, study_file, workers=workers, quiet=quiet
         )
     with _stage("one deployable model", say):

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from cystgrid.cohort.manifest import CohortSettings, Patient, is_box, read_manifest
+from cystgrid.cohort.published import given_splits
 from cystgrid.evaluation.predictions import read_predictions
 from cystgrid.evaluation.tables import console_table, write_tables
 from cystgrid.outputs.confusion import draw_confusion_matrices
@@ -22,7 +23,7 @@ from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
-from cystgrid.training.nested import cross_validate
+from cystgrid.training.nested import cross_validate, labelled_members
 
 
 def run_crossval(
@@ -33,9 +34,10 @@ def run_crossval(
     *,
     models: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
+    splits_file: Path | None = None,
     workers: int | None = None,
     quiet: bool = False,
-) -> Table:
+) -> tuple[Table, list[str]]:
     """Cross-validate, then write RUN/tables and RUN/figures.
 
     Args:
@@ -45,28 +47,34 @@ def run_crossval(
         study_file: where they came from, kept in the run word for word.
         models: instead of the study's.
         inputs: instead of the study's.
+        splits_file: folds to take instead of the study's.
         workers: processes.
         quiet: no progress bars.
 
     Returns:
-        Table I for a terminal.
+        Table I for a terminal, and what has to be said of the folds taken from ``splits_file``.
     """
-    study.check_prepared(Store.open(prepared).settings, prepared)
+    store = Store.open(prepared)
+    study.check_prepared(store.settings, prepared)
     recipe = study.recipe(models, inputs)
-    path = cross_validate(prepared, run, recipe, study.splits, workers=workers, quiet=quiet)
+    given, notes = None, list[str]()
+    if splits_file is not None:
+        given, notes = given_splits(splits_file, labelled_members(store, recipe.classes))
+    path = cross_validate(
+        prepared, run, recipe, study.splits, given=given, workers=workers, quiet=quiet
+    )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
     predictions = read_predictions(path)
     write_tables(predictions, run / "tables")
     draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
     draw_training_curves(read_curves(run), run / "figures" / "training.png")
-    store = Store.open(prepared)
     draw_grids(
         example_pictures(store, recipe.classes, recipe.grid.cells),
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return console_table(predictions)
+    return console_table(predictions), notes
 
 
 def example_pictures(store: Store, classes: tuple[str, ...], cells: int) -> list[GridPicture]:
@@ -106,7 +114,15 @@ def run_train(
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
     recipe = study.recipe(model, inputs)
-    return train_model(prepared, folder, recipe, study.deploy, workers=workers, quiet=quiet)
+    return train_model(
+        prepared,
+        folder,
+        recipe,
+        study.deploy,
+        copies=study.splits.copies,
+        workers=workers,
+        quiet=quiet,
+    )
 
 
 def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -> Patient:

@@ -17,11 +17,10 @@ from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import SettingsError
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import ModelSettings
-from cystgrid.preparation.patient import PreparationSettings
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.settings import Settings
-from cystgrid.training.deploy import DeploySettings
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.settings import TrainingSettings
+from cystgrid.training.settings import DeploySettings, TrainingSettings
 
 
 def shipped_study(name: str) -> Path:

@@ -5,7 +5,8 @@ import pytest
 
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import ModelSettings
-from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
+from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import write_index, write_patient
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.settings import TrainingSettings

@@ -8,8 +8,9 @@ import pytest
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE
-from cystgrid.training.deploy import DeploySettings, train_model
+from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
+from cystgrid.training.settings import DeploySettings
 from training.conftest import make_recipe
 
 

@@ -6,11 +6,14 @@ Cell ``c`` of a grid holds slice ``start + c``, row by row from the top left.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
-from torch import Tensor
 
 from cystgrid.settings import Settings
+
+if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
+    from torch import Tensor
 
 
 class GridSettings(Settings):

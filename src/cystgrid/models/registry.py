@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from cystgrid.models.network import Network, Shape
 from cystgrid.settings import Settings
 
-Builder = Callable[[str, Shape, str], Network]
+if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
+    from cystgrid.models.network import Network, Shape
+
+Builder = Callable[[str, "Shape", str], "Network"]
 Inputs = Literal["early", "t1", "t2"]
 
 VIT = "vit"

@@ -11,35 +11,22 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import Field
-
-from cystgrid.cohort.splits import InnerFold, validation_splits
+from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
 from cystgrid.provenance import digest, write_json
-from cystgrid.settings import Settings
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.engine import run_jobs
+from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import (
     save_member,
     train_member,
 )
 from cystgrid.training.nested import labelled_members
 from cystgrid.training.recipe import Recipe, job_seed
-
-
-class DeploySettings(Settings):
-    """How a deployable model is made.
-
-    Attributes:
-        folds: the cohort is divided into so many; one selects a member's epoch.
-        members: networks in the model, at most one a fold.
-    """
-
-    folds: int = Field(default=5, ge=2)
-    members: int = Field(default=5, ge=1)
+from cystgrid.training.settings import DeploySettings
 
 
 @dataclass(frozen=True)
@@ -65,6 +52,7 @@ def train_model(
     recipe: Recipe,
     settings: DeploySettings,
     *,
+    copies: CopiesRule = "refuse",
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -75,11 +63,16 @@ def train_model(
         folder: of the model; a broken-off training there goes on.
         recipe: the first of its models, on the first of its inputs, is trained.
         settings: folds and members.
+        copies: as in ``SplitSettings``.
         workers: processes; None for as many as there are cores, 0 for this one.
         quiet: no progress bar.
 
     Returns:
         Path of ``model.json``.
+
+    Raises:
+        SettingsError: more members than folds.
+        CohortError: copies of a scan would train and select the same member.
     """
     if settings.members > settings.folds:
         raise SettingsError(
@@ -91,6 +84,8 @@ def train_model(
     model, inputs = recipe.models.names[0], recipe.models.inputs[0]
     store = Store.open(prepared)
     jobs = _member_jobs(store, folder, recipe, settings, model, inputs)
+    if copies == "refuse":
+        check_inner_copies(store.copies(), [job.fold for job in jobs])
     missing = [job for job in jobs if not _is_finished(job)]
     training = recipe.training_of(model)
     run_jobs(

@@ -19,7 +19,8 @@ from cystgrid.errors import StoreError
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import CHANNELS
-from cystgrid.preparation.patient import PreparationSettings, PreparedPatient
+from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_json, write_text
 from cystgrid.training.member import Member, channel_positions, image_size, load_member

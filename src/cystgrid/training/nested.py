@@ -35,6 +35,7 @@ from cystgrid.provenance import digest, sha256_bytes, versions, write_json, writ
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.device import reproducible, resolve_precision, training_device
 from cystgrid.training.engine import run_jobs
+from cystgrid.training.leakage import check_copies
 from cystgrid.training.member import channel_positions, save_member, train_member
 from cystgrid.training.recipe import Recipe, job_seed
 
@@ -70,6 +71,7 @@ def cross_validate(
     recipe: Recipe,
     splitting: SplitSettings,
     *,
+    given: Splits | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -80,6 +82,7 @@ def cross_validate(
         run: folder of the run; made if it is not there.
         recipe: classes, grid, models, training.
         splitting: outer folds.
+        given: folds to take instead; patients that are in none of them play no part.
         workers: processes; None for as many as there are cores, 0 for this one.
         quiet: no progress bar.
 
@@ -88,14 +91,17 @@ def cross_validate(
 
     Raises:
         StoreError: the folder holds a run of other data, another recipe or another version.
-        CohortError: the cohort does not fit the study.
+        CohortError: the cohort does not fit the study, or copies of a scan would be split apart.
     """
     store = Store.open(prepared)
     members = labelled_members(store, recipe.classes)
     pairs = [(model, inputs) for model in recipe.models.names for inputs in recipe.models.inputs]
     for _, inputs in pairs:
         channel_positions(store.modalities, inputs)
-    splits = _settle_run(run, store, recipe, nested_splits(members, splitting), pairs)
+    splits = given or nested_splits(members, splitting)
+    if splitting.copies == "refuse":
+        check_copies(store.copies(), splits)
+    splits = _settle_run(run, store, recipe, splits, pairs)
     jobs = [job for pair in pairs for job in _trainings(store, run, recipe, splits, *pair)]
     missing = [job for job in jobs if not is_finished(job)]
     epochs = sum(recipe.training_of(job.model).epochs for job in missing)

@@ -1,4 +1,4 @@
-"""How one network is trained."""
+"""How one network is trained, and how one to deploy is made."""
 
 from __future__ import annotations
 
@@ -44,3 +44,15 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+
+
+class DeploySettings(Settings):
+    """How a deployable model is made.
+
+    Attributes:
+        folds: the cohort is divided into so many; one selects a member's epoch.
+        members: networks in the model, at most one a fold.
+    """
+
+    folds: int = Field(default=5, ge=2)
+    members: int = Field(default=5, ge=1)

@@ -1,0 +1,14 @@
+"""The command line: one verb a stage, in the journey's order. No logic lives here.
+
+Heavy imports happen inside the verbs that need them, so that ``--help`` answers at once.
+"""
+
+from cystgrid.cli import cohort, models, phantoms  # noqa: F401 (each adds its verbs to the app)
+from cystgrid.cli.common import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

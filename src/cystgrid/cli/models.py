@@ -1,0 +1,143 @@
+"""Verbs from prepared patients to tables, models and answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cystgrid.cli.common import (
+    Debug,
+    Prepared,
+    Quiet,
+    StudyFile,
+    Workers,
+    app,
+    end_with,
+    names,
+    read_study,
+    say,
+    show,
+    verb,
+)
+
+
+@app.command(epilog="Example: cystgrid crossval prepared -o run --study studies/paper.toml")
+@verb
+def crossval(
+    prepared: Prepared,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder.")],
+    study: StudyFile = None,
+    models: Annotated[
+        str, typer.Option(help="Models to run, separated by commas. Default: the study's.")
+    ] = "",
+    inputs: Annotated[
+        str, typer.Option(help="early, t1, t2, separated by commas. Default: the study's.")
+    ] = "",
+    splits: Annotated[
+        Path | None,
+        typer.Option(help="Folds to take (splits.json of an import or a run), not the study's."),
+    ] = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Nested cross-validation; running it again resumes."""
+    from cystgrid.runs import run_crossval
+
+    table, notes = run_crossval(
+        prepared,
+        output,
+        read_study(study),
+        study,
+        models=names(models),
+        inputs=names(inputs),
+        splits_file=splits,
+        workers=workers,
+        quiet=quiet,
+    )
+    show(quiet, table)
+    for note in notes:
+        say(quiet, f"note: {note}")
+
+
+@app.command(epilog="Example: cystgrid tables run, or: cystgrid tables predictions.csv -o tables")
+@verb
+def tables(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run, or any predictions.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder. Default: tables/ beside the predictions."),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the tables of any predictions file, ours or not."""
+    from cystgrid.evaluation.predictions import read_predictions
+    from cystgrid.evaluation.tables import console_table, write_tables
+
+    path = source / "predictions.csv" if source.is_dir() else source
+    predictions = read_predictions(path)
+    written = write_tables(predictions, output or path.parent / "tables")
+    show(quiet, console_table(predictions))
+    say(quiet, "\n".join(str(one) for one in written))
+
+
+@app.command(epilog="Example: cystgrid train prepared -o model --study studies/demo.toml")
+@verb
+def train(
+    prepared: Prepared,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder.")],
+    study: StudyFile = None,
+    model: Annotated[str, typer.Option(help="Which model. Default: the study's first.")] = "",
+    inputs: Annotated[str, typer.Option(help="early, t1 or t2. Default: the study's.")] = "",
+    workers: Workers = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train one deployable model on a whole cohort."""
+    from cystgrid.runs import run_train
+
+    path = run_train(
+        prepared,
+        output,
+        read_study(study),
+        model=names(model),
+        inputs=names(inputs),
+        workers=workers,
+        quiet=quiet,
+    )
+    say(quiet, f"model: {path.parent}")
+
+
+@app.command(
+    epilog="Example: cystgrid predict model --t1 T1-DICOM --t2 T2-DICOM "
+    "--roi=-60,60,-40,40,-30,30 -o answer"
+)
+@verb
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that train wrote.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder.")],
+    cohort: Annotated[
+        Path | None, typer.Argument(metavar="[COHORT.CSV]", help="Patients, one row each.")
+    ] = None,
+    t1: Annotated[str | None, typer.Option(help="T1: NIfTI file or DICOM folder.")] = None,
+    t2: Annotated[str | None, typer.Option(help="T2: NIfTI file or DICOM folder.")] = None,
+    roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
+    patient: Annotated[str, typer.Option(help="Name for the single patient.")] = "patient",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Grade new patients: a cohort.csv, or one pair of scans."""
+    from cystgrid.runs import run_predict, single_patient
+
+    if (cohort is None) == (t1 is None and t2 is None):
+        raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
+    source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
+    text, refused = run_predict(model, source, output, quiet=quiet)
+    if text:
+        say(quiet, text)
+    end_with(refused, done=len(text))
