@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
+from studies_on_disk import HASTE, VIBE, write_series
 
 README = Path(__file__).parents[1] / "README.md"
 SMALL_STUDY = """
@@ -36,7 +37,7 @@ def commands():
 
 def test_every_verb_is_shown():
     verbs = {words[0] for words in commands()}
-    assert {"prepare", "crossval", "tables", "train", "predict"} <= verbs
+    assert {"cohort", "prepare", "crossval", "tables", "train", "predict"} <= verbs
 
 
 def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
@@ -44,6 +45,8 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
     write_phantom_cohort(tmp_path / "new", patients=1, seed=9, reduction=4.0, image_format="dicom")
     for name in ("T1", "T2"):
         shutil.copytree(tmp_path / f"new/scans/P001/{name.lower()}", tmp_path / f"{name}-DICOM")
+    for name, headers in (("t1", VIBE), ("t2", HASTE)):
+        write_series(tmp_path / "export", name, headers)
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies/paper.toml").write_text(SMALL_STUDY)
     monkeypatch.chdir(tmp_path)

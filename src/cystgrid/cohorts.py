@@ -20,6 +20,7 @@ from cystgrid.errors import CystgridError, SettingsError
 from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.check_page import write_check_page
 from cystgrid.outputs.quality.prepared_page import Refusal, prepared_facts, write_prepared_page
+from cystgrid.outputs.registration import draw_cohort_alignments
 from cystgrid.preparation.check import CohortCheck, check_cohort
 from cystgrid.preparation.cohort import PreparationReport, prepare_cohort
 from cystgrid.preparation.store import Store
@@ -189,6 +190,7 @@ def run_prepare(
     report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
     if pictures is not None:
         draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
+        draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)
     line_of = {patient.patient: patient.line for patient in manifest.patients}
     store = Store.open(prepared)
     write_prepared_page(

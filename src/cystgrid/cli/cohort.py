@@ -150,7 +150,7 @@ def prepare(
     study: StudyFile = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Also draw every scan before and after N4, with the field, here."),
+        typer.Option(help="Also draw here every scan before and after N4, and how T1 lies on T2."),
     ] = None,
     workers: Workers = None,
     quiet: Quiet = False,

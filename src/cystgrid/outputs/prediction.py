@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import pandas as pd
 
 from cystgrid.outputs.grids import GridPicture, draw_grids
+from cystgrid.preparation.store import file_name
 from cystgrid.provenance import NOTICE, versions, write_json, write_text
 from cystgrid.training.answer import Answer
 from cystgrid.training.deployed import DeployedModel
@@ -40,7 +40,7 @@ def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path)
     """Write OUT/predictions.csv, predictions.json and grids/<patient>.png; returns the first."""
     table = prediction_table(model, answers)
     for answer in answers:
-        _draw(model, answer, folder / "grids" / f"{quote(answer.prepared.patient, safe='')}.png")
+        _draw(model, answer, folder / "grids" / f"{file_name(answer.prepared.patient)}.png")
     write_json(
         folder / "predictions.json",
         {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +15,7 @@ from cystgrid.errors import CystgridError
 from cystgrid.outputs.style import figure_style, write_figure
 from cystgrid.preparation.patient import correct_scan
 from cystgrid.preparation.settings import PreparationSettings
+from cystgrid.preparation.store import file_name
 from cystgrid.progress import progress_bar
 from cystgrid.scans.volume import Volume
 
@@ -88,8 +88,7 @@ def draw_cohort_corrections(
     ]
     with progress_bar("pictures", len(scans), quiet=quiet) as advance:
         for patient, modality, reference in scans:
-            name = quote(patient.patient, safe="").replace(".", "%2E")
-            path = folder / f"{name}-{modality}.png"
+            path = folder / f"{file_name(patient.patient)}-{modality}.png"
             title = f"{patient.patient}, {modality.upper()}"
             try:
                 done = correct_scan(reference, settings)

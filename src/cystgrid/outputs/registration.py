@@ -12,9 +12,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cystgrid.cohort.manifest import Manifest, Patient
+from cystgrid.errors import CystgridError
 from cystgrid.outputs.style import figure_style, write_figure
 from cystgrid.preparation.align import Block, WorldBox, resample_onto
 from cystgrid.preparation.bias import thick_axis
+from cystgrid.preparation.patient import check_complete, read_scans
+from cystgrid.preparation.placement import place
+from cystgrid.preparation.settings import PreparationSettings
+from cystgrid.preparation.store import file_name
+from cystgrid.progress import progress_bar
 from cystgrid.scans.volume import Volume
 
 SLICES = 3
@@ -54,7 +61,7 @@ class _Panel:
 def draw_alignment(
     reference: Volume,
     before: Volume,
-    after: Volume,
+    after: Volume | None,
     path: Path,
     title: str,
     *,
@@ -71,6 +78,7 @@ def draw_alignment(
         reference: canonical; its slices are shown.
         before: the other scan, canonical, as its header places it.
         after: the same as ``moved`` by a registration; resampled here, once, from its own grid.
+            None where nothing was moved.
         path: PNG to write.
         title: above the picture.
         region: what to show, in the reference scan's world; None for all of it.
@@ -81,25 +89,65 @@ def draw_alignment(
     """
     axis = thick_axis(reference)
     blocks = _blocks(reference, axis, region)
-    rows = [[_panel(scan, reference, block, axis) for scan in (before, after)] for block in blocks]
+    others = [before] if after is None else [before, after]
+    rows = [[_panel(scan, reference, block, axis) for scan in others] for block in blocks]
     shown = [_panel(reference, reference, block, axis) for block in blocks]
     across, down = (reference.spacing[n] for n in range(3) if n != axis)
     height = PANEL_INCHES * shown[0].pixels.shape[0] * down / (shown[0].pixels.shape[1] * across)
     with figure_style():
-        size = (3 * PANEL_INCHES + 0.5, len(blocks) * height + 1.0)
+        size = ((1 + len(others)) * PANEL_INCHES + 0.5, len(blocks) * height + 1.0)
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(len(blocks), 3, squeeze=False)
-        for line, block, base, others in zip(axes, blocks, shown, rows, strict=True):
+        axes = figure.subplots(len(blocks), 1 + len(others), squeeze=False)
+        for line, block, base, row in zip(axes, blocks, shown, rows, strict=True):
             edges = _edges(base, (down, across))
             _draw(line[0], base, None, down / across)
-            for place, panel in zip(line[1:], others, strict=True):
-                _draw(place, panel, edges, down / across)
+            for beside, panel in zip(line[1:], row, strict=True):
+                _draw(beside, panel, edges, down / across)
             line[0].set_ylabel(f"slice {block.start[axis] + 1} of {reference.shape[axis]}")
         heads = (names[0], f"{names[1]} by its header", f"{names[1]} after registration")
-        for place, head in zip(axes[0], heads, strict=True):
-            place.set_title(head)
+        for top, head in zip(axes[0], heads, strict=False):  # nothing after nothing moved
+            top.set_title(head)
         figure.suptitle(title)
         write_figure(figure, path, _footnote(rows, axis, names))
+
+
+def draw_cohort_alignments(
+    manifest: Manifest, settings: PreparationSettings, folder: Path, *, quiet: bool = False
+) -> None:
+    """Draw how T1 lies on T2 around the region, one ``<patient>-alignment.png`` each.
+
+    A patient whose scans cannot be read or placed has no picture: ``prepare`` names them, with the
+    reason. Nothing is drawn for a study of one modality.
+    """
+    if len(settings.modalities) < 2:
+        return
+    with progress_bar("alignments", len(manifest.patients), quiet=quiet) as advance:
+        for patient in manifest.patients:
+            path = folder / f"{file_name(patient.patient)}-alignment.png"
+            try:
+                _draw_patient(patient, settings, path)
+            except CystgridError:
+                path.unlink(missing_ok=True)
+            advance(1)
+
+
+def _draw_patient(patient: Patient, settings: PreparationSettings, path: Path) -> None:
+    check_complete(patient, settings)
+    read = read_scans(patient, settings)
+    placement = place(patient, read, settings)
+    first = settings.reference
+    other = next(name for name in settings.modalities if name != first)
+    low, high = placement.region.low, placement.region.high
+    box = WorldBox.around(read[first], low, high).grown(settings.registration.margin_mm)
+    draw_alignment(
+        read[first],
+        read[other],
+        placement.scans[other] if settings.registration.mode == "rigid" else None,
+        path,
+        patient.patient,
+        region=None if patient.roi is None else box,
+        names=(first.upper(), other.upper()),
+    )
 
 
 def _blocks(reference: Volume, axis: int, region: WorldBox | None) -> list[Block]:
@@ -116,9 +164,9 @@ def _blocks(reference: Volume, axis: int, region: WorldBox | None) -> list[Block
         raise ValueError(f"a region {region} outside the reference scan")
     count = int(high[axis] - low[axis])
     out = []
-    for place in sorted({int((n + 0.5) * count / SLICES) for n in range(SLICES)}):
+    for number in sorted({int((n + 0.5) * count / SLICES) for n in range(SLICES)}):
         start, stop = low.copy(), high.copy()
-        start[axis] += place
+        start[axis] += number
         stop[axis] = start[axis] + 1
         first, last = (tuple(int(edge) for edge in ends) for ends in (start, stop))
         out.append(Block((first[0], first[1], first[2]), (last[0], last[1], last[2])))
@@ -180,10 +228,8 @@ def _draw(axes: Axes, panel: _Panel, edges: NDArray[np.float64] | None, aspect: 
 def _footnote(rows: Sequence[Sequence[_Panel]], axis: int, names: tuple[str, str]) -> str:
     side = ("The front is on the left.", "The patient's right is on the left.")[axis != 0]
     text = f"{side} Yellow: edges of {names[0]}."
-    shares = [float(np.mean([~row[n].covered for row in rows])) for n in (0, 1)]
+    shares = [float(np.mean([~row[n].covered for row in rows])) for n in range(len(rows[0]))]
     if max(shares) > 0:
-        text += (
-            f" Blue: no voxel of {names[1]} ({shares[0]:.0%} of what is shown before, "
-            f"{shares[1]:.0%} after)."
-        )
+        after = f" before, {shares[1]:.0%} after" if len(shares) > 1 else ""
+        text += f" Blue: no voxel of {names[1]} ({shares[0]:.0%} of what is shown{after})."
     return text

@@ -77,7 +77,7 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
         CohortError: a scan or the region of interest is missing, or the region is unusable.
     """
     check_complete(patient, settings)
-    read: Scans = {name: _read(patient, name, settings) for name in settings.modalities}
+    read = read_scans(patient, settings)
     placement = place(patient, read, settings)
     reference = placement.scans[settings.reference]
     plan = plan_crop(
@@ -112,6 +112,15 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
         _lesion(patient, placement, read, plan, settings),
         {name: fingerprint(scan) for name, scan in read.items()},
     )
+
+
+def read_scans(patient: Patient, settings: PreparationSettings) -> Scans:
+    """Every scan that the settings use, canonical, as its file places it.
+
+    Raises:
+        ScanError: one cannot be read; it is named by its column.
+    """
+    return {name: _read(patient, name, settings) for name in settings.modalities}
 
 
 def correct_scan(reference: str, settings: PreparationSettings) -> Correction:

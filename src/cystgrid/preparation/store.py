@@ -57,14 +57,19 @@ class Entry:
 
 
 def patient_folder(folder: Path, patient: str) -> Path:
-    """Where a patient lies: its id, percent-encoded, so that no id leads out of the folder.
+    """Where a patient lies."""
+    return folder / "patients" / file_name(patient)
 
-    Two ids never share a folder; very long ones end in a digest of the whole.
+
+def file_name(patient: str) -> str:
+    """A patient's id, percent-encoded, so that no id leads out of a folder.
+
+    Two ids never share a name; very long ones end in a digest of the whole.
     """
     name = quote(patient, safe="").replace(".", "%2E").replace("~", "%7E")
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}~{digest(patient)[:16]}"
-    return folder / "patients" / name
+    return name
 
 
 def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:

@@ -49,7 +49,8 @@ DECODERS = {
 }
 """For the other compressed syntaxes, pydicom's one name of the decoder and the packages to install;
 all are permissively licensed. One decoder each: the same file gives the same voxels everywhere, and
-none is tried that ends the program on a damaged image, as gdcm does."""
+none is tried that reads a damaged image as if it were whole, or ends the program on it, as gdcm
+does with lossless JPEG."""
 
 LOSSY_SYNTAXES = frozenset((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless))
 """Never without loss. JPEG 2000 may be; LossyImageCompression tells."""
