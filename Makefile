@@ -32,9 +32,9 @@ check: install ## style, types, layers
 fuzz: install ## damage 20,000 scans and judge how each is read, minutes
 	$(BIN)/python tests/fuzzing/fuzz.py --jobs 2
 
-bench: install ## time, memory and accuracy against references, in the same run
+bench: install ## time, memory and accuracy against references, in the same run; minutes
 	$(BIN)/python benchmarks/read_series.py
-	$(BIN)/python benchmarks/registration.py
+	$(BIN)/python benchmarks/registration.py --cases 20
 
 structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md

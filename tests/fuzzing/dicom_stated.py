@@ -71,11 +71,17 @@ def stated(files: Files, series: str, scratch: Path) -> tuple[np.ndarray, np.nda
 
 def has_undescribed_pixels(files: Files) -> bool:
     """Whether some file's uncompressed PixelData is longer than its description accounts for."""
-    return any(is_image(data) and _excess(inflated(data)) > 0 for data in files.values())
+    return any(is_image(data) and _excess(data) > 0 for data in files.values())
 
 
 def _excess(data: bytes) -> int:
-    elements = {element.path: element for element in walk(data)}
+    try:
+        return _excess_of({element.path: element for element in walk(inflated(data))})
+    except MalformedError:  # of no image that the second opinion took
+        return 0
+
+
+def _excess_of(elements: Elements) -> int:
     pixels = elements.get((0x7FE00010,))
     if pixels is None or pixels.fragments:
         return 0
@@ -128,7 +134,7 @@ def _plane(elements: Elements, kind: str, frame: int, pixels, alike) -> Plane:
 def _numbers(elements: Elements, path: tuple[int, ...], count: int) -> np.ndarray:
     if path not in elements or elements[path].vr not in ("DS", "IS"):
         raise MalformedError(f"no {path[-1]:08x}")
-    parts = elements[path].value.decode("latin-1").split("\\")
+    parts = elements[path].value.rstrip(b"\0 ").decode("latin-1").split("\\")
     if len(parts) != count or not all(DECIMAL.fullmatch(part) for part in parts):
         raise MalformedError(f"{path[-1]:08x} is not {count} decimal numbers")
     return np.array([float(part) for part in parts])

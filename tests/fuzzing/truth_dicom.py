@@ -8,7 +8,7 @@ nothing in the rest says how many there were.
 from __future__ import annotations
 
 from dicom_stated import is_image
-from dicom_walk import PIXEL_DATA, MalformedError, inflated, walk
+from dicom_walk import PIXEL_DATA, Element, MalformedError, inflated, walk
 from fuzz_seeds import Files
 
 STATES = {
@@ -29,6 +29,7 @@ TELLING = frozenset((*STATES, SYNTAX, 0x00280002, 0x00280008, 0x00283000))
 DEPTHS = (0x00180088, 0x00180050)
 """SpacingBetweenSlices and SliceThickness: they matter to a slice that is alone."""
 
+PADDED = ("UI", "CS", "DS", "IS")
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 
 
@@ -102,4 +103,9 @@ def _telling(
     found = [e for e in walk(inflated(data)) if e.tag in TELLING and e.tag not in ignored]
     if len({element.path for element in found}) < len(found):
         raise MalformedError("an element that matters twice")
-    return {element.path: (element.vr, element.value) for element in found}
+    return {element.path: (element.vr, _unpadded(element)) for element in found}
+
+
+def _unpadded(element: Element) -> bytes:
+    """Text is compared without its padding, which many writers get wrong (PS3.5 6.2)."""
+    return element.value.rstrip(b"\0 ") if element.vr in PADDED else element.value

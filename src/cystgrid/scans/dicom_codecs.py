@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.dicom_codestream import CodedSize, jpeg_2000_size, jpeg_size
 from cystgrid.scans.dicom_pixel_description import PixelDescription
+from cystgrid.scans.dicom_rle import check_segments
 from cystgrid.scans.dicom_syntaxes import (
     DECODERS,
     JPEG_2000_FAMILY,
@@ -30,7 +31,7 @@ SIZES: dict[UID, Callable[[bytes], CodedSize | None]] = {
     **dict.fromkeys(JPEG_FAMILY, jpeg_size),
     **dict.fromkeys(JPEG_2000_FAMILY, jpeg_2000_size),
 }
-"""Where a frame states its size; run-length encoding does not, and is bounded by its decoder."""
+"""Where a frame states its size; run-length encoding does not, and its runs are followed."""
 
 DECODER_LOGGERS = (logging.getLogger("openjpeg"), logging.getLogger("pydicom"))
 """Where decoders complain of an image that they decode all the same: run lengths that go beyond
@@ -128,12 +129,12 @@ def _listening() -> Iterator[_Listener]:
 
 
 def _check_sizes(stream: BinaryIO, pixels: PixelDescription) -> None:
-    size_of = SIZES.get(pixels.syntax)
-    if size_of is None:
-        return
     expected = CodedSize(pixels.rows, pixels.columns, components=1)
     for frame in generate_frames(stream, number_of_frames=pixels.frames):
-        size = size_of(frame)
+        if pixels.syntax == RLELossless:
+            check_segments(frame, pixels.rows * pixels.columns, pixels.bits_allocated // 8)
+            continue
+        size = SIZES[pixels.syntax](frame)
         if size != expected:
             raise _broken(
                 pixels,

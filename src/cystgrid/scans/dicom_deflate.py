@@ -18,6 +18,9 @@ from cystgrid.scans.settings import ReadLimits
 DEFLATED_BYTES, INFLATED_BYTES = 2**16, 2**20
 """Sizes of the pieces that are read and made."""
 
+PADDING = b"\0"
+"""May follow, for an even length."""
+
 MAX_BYTES_A_VOXEL, MAX_HEADER_BYTES = 4, 2**26
 """No image that may be read needs more: its voxels, and far larger a header than any is."""
 
@@ -47,7 +50,7 @@ def inflate(stream: BinaryIO, path: Path, limits: ReadLimits) -> BytesIO:
             )
         if not deflated and not inflater.eof:
             raise _broken(path, "a deflated data set that ends too early")
-    if inflater.unused_data.strip(b"\0") or stream.read(1).strip(b"\0"):
+    if inflater.unused_data + stream.read(len(PADDING) + 1) not in (b"", PADDING):
         raise _broken(path, "bytes after the end of the deflated data set")
     inflated.seek(0)
     return inflated

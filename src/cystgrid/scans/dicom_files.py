@@ -146,6 +146,8 @@ def _check_no_mr_inside(stream: BinaryIO, path: Path, meta: FileMeta, limits: Re
     try:
         header = read_elements(stream, path, meta, [SOP_CLASS], limits, until=SOP_CLASS)
     except ScanError:
+        if meta.kind.name == meta.kind:  # of no known kind: its declaration may be the damage
+            raise
         return  # no part of a series, sound or not
     if as_uid(text(header.elements, "SOPClassUID", path)) in CLASSIC | ENHANCED:
         raise _two_kinds(path, meta)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from cystgrid.errors import ScanError
-from cystgrid.scans.dicom_tags import EXPORT_AGAIN, at_tag, value
+from cystgrid.scans.dicom_tags import EXPORT_AGAIN, at_tag, tag_of, value
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def frame_groups(elements: Dataset, path: Path, frames: int) -> list[FrameGroups
     Raises:
         ScanError: there is not one item for each frame.
     """
-    own = value(elements, "PerFrameFunctionalGroupsSequence", path) or []
+    own = _items(elements, "PerFrameFunctionalGroupsSequence", path)
     if len(own) != frames:
         raise ScanError(
             at_tag(path, "PerFrameFunctionalGroupsSequence"),
@@ -55,15 +56,36 @@ def frame_groups(elements: Dataset, path: Path, frames: int) -> list[FrameGroups
             expected=f"one for each of {frames} frames",
             do=EXPORT_AGAIN,
         )
-    shared = tuple(value(elements, "SharedFunctionalGroupsSequence", path) or [])[:1]
+    shared = _items(elements, "SharedFunctionalGroupsSequence", path)[:1]
     return [FrameGroups.of_frame((one, *shared), path) for one in own]
+
+
+def _items(holder: Dataset, keyword: str, path: Path) -> Sequence[Dataset]:
+    """The items of a sequence, none where it is absent; a damaged file may hold something else."""
+    found = value(holder, keyword, path)
+    if found is None and tag_of(keyword) not in holder:
+        return ()
+    if not isinstance(found, Sequence) or not all(isinstance(item, Dataset) for item in found):
+        raise ScanError(
+            at_tag(path, keyword),
+            got="something else than items",
+            expected="a sequence",
+            do=EXPORT_AGAIN,
+        )
+    return found
 
 
 def group(holders: tuple[Dataset, ...], keyword: str, path: Path) -> Dataset:
     """The one item of a functional group, of the first holder that has it."""
     for holder in holders:
-        items = value(holder, keyword, path)
-        if items:
-            first: Dataset = items[0]
-            return first
+        if tag_of(keyword) in holder:
+            items = _items(holder, keyword, path)
+            if len(items) != 1:
+                raise ScanError(
+                    at_tag(path, keyword),
+                    got=f"{len(items)} items",
+                    expected="one, as in every functional group",
+                    do=EXPORT_AGAIN,
+                )
+            return items[0]
     return Dataset()

@@ -99,11 +99,14 @@ def _check_orientation(plane: Plane) -> None:
 
 
 def _check_alike(planes: Sequence[Plane]) -> None:
-    """One series is one person, one frame of reference, one grid in plane."""
+    """One series is one person, one frame of reference, one grid in plane, one sense of values."""
     same: list[tuple[str, Callable[[Plane], Any], float]] = [
         ("PatientID", lambda plane: plane.person, 0),
         ("FrameOfReferenceUID", lambda plane: plane.frame_of_reference, 0),
         ("Rows", lambda plane: plane.size, 0),
+        ("PhotometricInterpretation", lambda plane: plane.pixels.inverted, 0),
+        ("PixelRepresentation", lambda plane: plane.pixels.signed, 0),
+        ("RescaleSlope", lambda plane: plane.rescaled, 0),
         ("ImageOrientationPatient", lambda plane: plane.orientation, ORTHOGONALITY_TOLERANCE),
         ("PixelSpacing", lambda plane: plane.spacing, SPACING_TOLERANCE * planes[0].spacing[0]),
     ]

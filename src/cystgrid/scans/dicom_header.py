@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from cystgrid.errors import ScanError
 from cystgrid.scans.dicom_deflate import inflate
+from cystgrid.scans.dicom_nesting import Nesting
 from cystgrid.scans.dicom_structure import LAST_TAG, Walk, check_end, parsed, stream_size
 from cystgrid.scans.dicom_tags import (
     EXPORT_AGAIN,
@@ -113,11 +114,11 @@ def read_meta(stream: BinaryIO, path: Path, limits: ReadLimits) -> FileMeta:
             do="raise max_file_bytes",
         )
     start = stream.read(META_LENGTH.size)
-    group, element, kind, bytes_of_length, length = META_LENGTH.unpack(
+    group, element, form, bytes_of_length, length = META_LENGTH.unpack(
         start.ljust(META_LENGTH.size, b"\0")
     )
     ends_at = stream.tell() + length
-    if (group, element, kind, bytes_of_length) != (2, 0, b"UL", 4) or ends_at > size:
+    if (group, element, form, bytes_of_length) != (2, 0, b"UL", 4) or ends_at > size:
         raise ScanError(
             at_tag(path, "FileMetaInformationGroupLength"),
             got="nothing" if (group, element) != (2, 0) else f"{length} bytes of a file of {size}",
@@ -125,9 +126,23 @@ def read_meta(stream: BinaryIO, path: Path, limits: ReadLimits) -> FileMeta:
             do="export the file from the archive again, or take it out of the folder",
         )
     meta = BytesIO(stream.read(length))
-    elements = parsed(meta, Walk(meta, path, after=0), implicit=False, little=True)
+    walk = Walk(meta, path, after=0, until=LAST_META_TAG)
+    elements = parsed(meta, walk, implicit=False, little=True)
+    if walk.stopped:
+        raise ScanError(
+            path,
+            got="an element of another group inside of the file meta information",
+            expected="elements of group 0002",
+            do="export the file from the archive again, or take it out of the folder",
+        )
+    stated = text(elements, "MediaStorageSOPClassUID", path)
+    kind = as_uid(stated)
+    if stated and not kind:
+        raise ScanError(
+            at_tag(path, "MediaStorageSOPClassUID"), got="no UID", expected="a UID", do=EXPORT_AGAIN
+        )
     return FileMeta(
-        kind=as_uid(text(elements, "MediaStorageSOPClassUID", path)),
+        kind=kind,
         syntax=as_uid(text(elements, "TransferSyntaxUID", path)),
         ends_at=ends_at,
     )
@@ -159,9 +174,10 @@ def read_elements(
             at_tag(path, "TransferSyntaxUID"), got="no UID", expected="a UID", do=EXPORT_AGAIN
         )
     data_set = _data_set(stream, path, meta, limits)
-    walk = Walk(data_set, path, after=LAST_META_TAG, until=until)
     implicit = meta.syntax == ImplicitVRLittleEndian
     little = meta.syntax != ExplicitVRBigEndian
+    nesting = Nesting(data_set, path, implicit, little)
+    walk = Walk(data_set, path, after=LAST_META_TAG, until=until, nesting=nesting)
     elements = parsed(data_set, walk, implicit, little, tags)
     if walk.pixels_at is not None:
         check_end(data_set, walk, implicit, little)

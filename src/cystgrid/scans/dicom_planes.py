@@ -41,7 +41,8 @@ class Plane:
         position: centre of the first pixel, mm, LPS+.
         orientation: direction of a row, then of a column, LPS+.
         spacing: mm between rows, then between columns.
-        slope: from stored to true values, with ``intercept``.
+        slope: from stored to true values, with ``intercept``; 1 and 0 where not ``rescaled``.
+        rescaled: whether slope and intercept are stated.
         frame_of_reference: UID of the patient's frame in which the position holds.
         person: patient's id and name; compared, and never shown.
         stated_gap: ``SpacingBetweenSlices`` in mm.
@@ -57,6 +58,7 @@ class Plane:
     spacing: tuple[float, ...]
     slope: float
     intercept: float
+    rescaled: bool
     frame_of_reference: str
     person: tuple[str, str] = field(repr=False)
     stated_gap: float | None
@@ -124,7 +126,8 @@ def _plane(
     marks: dict[str, Mark],
 ) -> Plane:
     path = pixels.path
-    slope, intercept = _rescale(elements, groups.values, path)
+    rescale = _rescale(elements, groups.values, path)
+    slope, intercept = rescale or (1.0, 0.0)
     return Plane(
         pixels=pixels,
         frame=frame,
@@ -133,6 +136,7 @@ def _plane(
         spacing=_spacing(groups.measures, path),
         slope=slope,
         intercept=intercept,
+        rescaled=rescale is not None,
         frame_of_reference=text(elements, "FrameOfReferenceUID", path),
         person=(text(elements, "PatientID", path), text(elements, "PatientName", path)),
         stated_gap=_length(groups.measures, "SpacingBetweenSlices", path),
@@ -155,8 +159,8 @@ def _spacing(measures: Dataset, path: Path) -> tuple[float, ...]:
     return spacing
 
 
-def _rescale(elements: Dataset, values: Dataset, path: Path) -> tuple[float, float]:
-    """Slope and intercept (PS3.3 C.11.1.1.2); 1 and 0 where neither is stated."""
+def _rescale(elements: Dataset, values: Dataset, path: Path) -> tuple[float, float] | None:
+    """Slope and intercept (PS3.3 C.11.1.1.2), or None where neither is stated."""
     if value(elements, "ModalityLUTSequence", path) is not None:
         raise ScanError(
             at_tag(path, "ModalityLUTSequence"),
@@ -166,7 +170,7 @@ def _rescale(elements: Dataset, values: Dataset, path: Path) -> tuple[float, flo
         )
     stated = [bool(all_numbers(values, f"Rescale{part}", path)) for part in ("Slope", "Intercept")]
     if not any(stated):
-        return 1.0, 0.0
+        return None
     slope = number(values, "RescaleSlope", path)
     if slope == 0:
         raise ScanError(

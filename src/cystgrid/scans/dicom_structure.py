@@ -17,6 +17,7 @@ from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
 from cystgrid.errors import ScanError, path_text
+from cystgrid.scans.dicom_nesting import LONG_KINDS, SHORT_KINDS, Nesting
 from cystgrid.scans.dicom_tags import EXPORT_AGAIN, at_tag, cannot_be_parsed, element_name
 
 ELEMENT_HEAD = 8
@@ -30,6 +31,15 @@ PIXEL_DATA = 0x7FE00010
 PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))
 """PixelData, and FloatPixelData and DoubleFloatPixelData, which no MR image has."""
 
+NESTED_TAGS = frozenset((0x00209222, 0x52009229, 0x52009230))
+"""Sequences that are looked into: DimensionIndexSequence, SharedFunctionalGroupsSequence and
+PerFrameFunctionalGroupsSequence."""
+
+KINDS = frozenset(kind.decode() for kind in LONG_KINDS | SHORT_KINDS)
+"""Value representations (PS3.5 6.2)."""
+
+PIXEL_KINDS = frozenset(("OB", "OW"))
+
 
 def stream_size(stream: BinaryIO) -> int:
     """Bytes of the whole stream, which stays where it stands."""
@@ -42,11 +52,18 @@ def stream_size(stream: BinaryIO) -> int:
 class Walk:
     """Looks at each element on the top level before pydicom reads it, and stops at the pixels."""
 
-    def __init__(self, stream: BinaryIO, path: Path, after: int, until: int = LAST_TAG) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        path: Path,
+        after: int,
+        until: int = LAST_TAG,
+        nesting: Nesting | None = None,
+    ) -> None:
         self.tell = stream.tell
         self.size = stream_size(stream)
         self.path = path
-        self.last, self.until = after, until
+        self.last, self.until, self.nesting = after, until, nesting
         self.pixels_at: int | None = None
         self.pixel_bytes: int | None = None
         self.stopped = False
@@ -65,6 +82,14 @@ class Walk:
                 do=EXPORT_AGAIN,
             )
         self.last = tag
+        allowed = PIXEL_KINDS if tag == PIXEL_DATA else KINDS
+        if kind is not None and kind not in allowed:
+            raise ScanError(
+                f"{path_text(self.path)}: {element_name(tag)}",
+                got="a value representation that no such element has",
+                expected="a whole DICOM file",
+                do=EXPORT_AGAIN,
+            )
         at = self.tell()
         if length != UNDEFINED_LENGTH and at + length > self.size:
             raise ScanError(
@@ -74,6 +99,8 @@ class Walk:
                 expected="a whole DICOM file",
                 do=EXPORT_AGAIN,
             )
+        if tag in NESTED_TAGS and self.nesting is not None:
+            self.nesting.check(tag, length)
         if tag not in PIXEL_TAGS:
             return False
         if tag == PIXEL_DATA:
@@ -100,7 +127,8 @@ def check_end(stream: BinaryIO, walk: Walk, implicit: bool, little: bool) -> Non
 def _skip_fragments(stream: BinaryIO, walk: Walk) -> None:
     """Go over the items of encapsulated pixels (PS3.5 A.4), which are always little endian."""
     while True:
-        tag, length = ITEM_HEAD.unpack(stream.read(ELEMENT_HEAD).ljust(ELEMENT_HEAD, b"\0"))
+        head = stream.read(ELEMENT_HEAD)
+        tag, length = ITEM_HEAD.unpack(head) if len(head) == ELEMENT_HEAD else (0, 0)
         if (tag, length) == (SEQUENCE_END, 0):
             return
         if tag != ITEM or stream.tell() + length > walk.size:

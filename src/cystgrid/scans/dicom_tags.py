@@ -23,13 +23,13 @@ from pydicom.uid import UID
 
 from cystgrid.errors import ScanError, path_text
 
-UID_TEXT = re.compile(r"[0-9.]{1,64}")
+UID_TEXT = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)+")
 NUMBERS_AS_TEXT, CODES = ("DS", "IS"), ("CS", "UI")
 BINARY_NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 """Value representations whose bytes are read here: half of the time goes into pydicom's values."""
 
-NUMBER_TEXT = re.compile(rb" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \0]*")
-"""One decimal or integer string (PS3.5 6.2), padded as careless programs pad it."""
+NUMBER_TEXT = re.compile(rb" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *")
+"""One decimal or integer string (PS3.5 6.2)."""
 
 EXPORT_AGAIN = "export the series from the archive again"
 
@@ -186,12 +186,12 @@ def _kind(raw: RawDataElement, keyword: str) -> str | None:
 
 
 def _numbers_of(content: bytes) -> tuple[float, ...]:
-    """Numbers written as text between backslashes."""
-    if not content.strip(b" \0"):
+    """Numbers written as text between backslashes; careless programs pad the last with NUL."""
+    content = content.rstrip(b" \0")
+    if not content:
         return ()
     return tuple(
-        float(part.strip(b" \0")) if NUMBER_TEXT.fullmatch(part) else math.nan
-        for part in content.split(b"\\")
+        float(part) if NUMBER_TEXT.fullmatch(part) else math.nan for part in content.split(b"\\")
     )
 
 
