@@ -74,7 +74,7 @@ def test_a_tree_is_shown_and_then_written(export, tmp_path):
 def test_rules_can_be_written_edited_and_used(export, tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text(ran("cohort", "rules"))
-    assert PairingRules.read(rules) == PairingRules()
+    assert PairingRules.read_toml(rules, "pairing rules") == PairingRules()
     rules.write_text(rules.read_text().replace("min_slices = 10", "min_slices = 100"))
     done = cystgrid("cohort", "import", "dicom", export, "-o", tmp_path / "c.csv", "--rules", rules)
     assert done.exit_code == 3

@@ -110,7 +110,9 @@ def _imported(
             "--option", got=next(iter(choice.options)), expected="no option for dicom",
             do="write rules in a file: `cystgrid cohort rules`",
         )  # fmt: skip
-    rules = PairingRules.read(choice.rules) if choice.rules else PairingRules()
+    rules = (
+        PairingRules.read_toml(choice.rules, "pairing rules") if choice.rules else PairingRules()
+    )
     labels = read_labels(choice.labels) if choice.labels else None
     with progress_bar("headers", len(tree_files(src)), quiet=quiet) as advance:
         found = import_dicom(src, rules, labels, advance=advance)

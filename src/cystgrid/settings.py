@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cystgrid.errors import SettingsError
+from cystgrid.errors import SettingsError, path_text
 
 
 class Settings(BaseModel):
@@ -27,6 +29,29 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise _as_settings_error(cls, error, where) from error
+
+    @classmethod
+    def read_toml(cls, path: Path, what: str) -> Self:
+        """Read a TOML file of these settings; what it leaves out has its default.
+
+        Args:
+            path: the file.
+            what: it should be, for messages: ``a study``.
+
+        Raises:
+            SettingsError: no such file, not TOML, an unknown key or an impossible value.
+        """
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(
+                path, got="no readable file", expected=f"{what} in TOML", do="check the path"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                path, got=str(error), expected="TOML", do="correct the file"
+            ) from error
+        return cls.parse(values, path_text(path))
 
 
 def _as_settings_error(model: type[BaseModel], error: ValidationError, where: str) -> SettingsError:

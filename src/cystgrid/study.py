@@ -6,7 +6,6 @@ recipe that does best for least compute.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +67,7 @@ class Study(Settings):
         Raises:
             SettingsError: no such file, not TOML, an unknown key or an impossible value.
         """
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise SettingsError(
-                path, got="no readable file", expected="a study in TOML", do="check the path"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                path, got=str(error), expected="TOML", do="correct the file"
-            ) from error
-        study = cls.parse(values, str(path))
+        study = cls.read_toml(path, "a study")
         study.recipe()
         return study.model_copy(update={"models": study.models.beside(path.parent)})
 

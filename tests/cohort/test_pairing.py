@@ -48,7 +48,7 @@ def test_default_file_says_what_the_defaults_are():
 def test_a_rules_file_is_read_and_its_mistakes_are_named(tmp_path):
     path = tmp_path / "rules.toml"
     path.write_text('study = "nearest"\n[t1]\nplanes = ["coronal"]\n')
-    read = PairingRules.read(path)
+    read = PairingRules.read_toml(path, "pairing rules")
     assert (read.study, read.t1.planes, read.t1.contrast) == ("nearest", ("coronal",), "none")
     assert read.t2 == PairingRules().t2
     for text, named in [
@@ -60,7 +60,7 @@ def test_a_rules_file_is_read_and_its_mistakes_are_named(tmp_path):
     ]:
         path.write_text(text)
         with pytest.raises(SettingsError, match=named.replace("(", r"\(")):
-            PairingRules.read(path)
+            PairingRules.read_toml(path, "pairing rules")
 
 
 def test_one_pair_a_study_and_a_reason_for_every_other_series(tmp_path):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from cystgrid.errors import SettingsError, path_text
 from cystgrid.settings import Settings
 
 Criterion = Literal[
@@ -108,25 +105,6 @@ class PairingRules(Settings):
     need: Literal["both", "any"] = "both"
     t1: T1Rules = T1Rules()
     t2: T2Rules = T2Rules()
-
-    @classmethod
-    def read(cls, path: Path) -> PairingRules:
-        """Read a rules file; what it leaves out has its default.
-
-        Raises:
-            SettingsError: no such file, not TOML, an unknown key or an impossible value.
-        """
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise SettingsError(
-                path, got="no readable file", expected="pairing rules in TOML", do="check the path"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                path, got=str(error), expected="TOML", do="correct the file"
-            ) from error
-        return cls.parse(values, path_text(path))
 
     def of(self, modality: str) -> SeriesRules:
         """The rules for ``t1`` or ``t2``."""

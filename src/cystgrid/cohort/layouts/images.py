@@ -6,15 +6,19 @@ import gzip
 import io
 import unicodedata
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from cystgrid.cohort.layouts.account import Account
+from cystgrid.cohort.importing import ImportedPatient
+from cystgrid.cohort.layouts.account import ONE_MODALITY, Account
+from cystgrid.cohort.layouts.centers import center_of
 from cystgrid.errors import CohortError
 from cystgrid.scans.volume import Affine
 
@@ -136,3 +140,42 @@ def grids_differ(image: Path, mask: Path) -> str | None:
     if not np.allclose(one[1], other[1], rtol=0, atol=GRID_TOLERANCE_MM):
         return "the mask's header places it elsewhere than the image's"
     return None
+
+
+def take_pair(
+    account: Account,
+    there: Mapping[str, Image],
+    mask: Image | None,
+    label: str | None,
+    single: Literal["leave-out", "keep"],
+) -> bool:
+    """Take in the patient of one T1 and one T2 image, or say why not.
+
+    Args:
+        account: of the import.
+        there: the images by modality, at least one; the first names the patient.
+        mask: of the pancreas.
+        label: the class; empty where it is none or rows disagree, None where there is no row.
+        single: what becomes of one image alone.
+
+    Returns:
+        Whether there is a patient now.
+    """
+    name = next(iter(there.values())).name
+    if len(there) == 1 and single == "leave-out":
+        account.leave_out(name, ONE_MODALITY.format(*(m.upper() for m in there)))
+        return False
+    if not label:
+        bad = "a label that is none of 0, 1, 2, 3, or rows that disagree"
+        account.leave_out(name, "no row in the table of labels" if label is None else bad)
+        return False
+    return account.add(
+        ImportedPatient(
+            patient=name,
+            label=label,
+            t1=there["t1"].reference if "t1" in there else "",
+            t2=there["t2"].reference if "t2" in there else "",
+            roi=mask.reference if mask else "",
+            center=center_of(name),
+        )
+    )

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from cystgrid.cohort.fold_tables import Fold
-from cystgrid.cohort.importing import ImportedPatient, ImportResult
-from cystgrid.cohort.layouts.account import LABELS, ONE_MODALITY, Account
-from cystgrid.cohort.layouts.centers import center_of
-from cystgrid.cohort.layouts.images import SUFFIXES, Image, child, entries, key
+from cystgrid.cohort.importing import ImportResult
+from cystgrid.cohort.layouts.account import LABELS, Account
+from cystgrid.cohort.layouts.images import SUFFIXES, Image, child, entries, key, take_pair
 from cystgrid.cohort.layouts.options import PairOptions
 from cystgrid.cohort.manifest import MODALITIES
 from cystgrid.cohort.published import splits_of_published
@@ -64,13 +63,18 @@ def read_inn(src: Path, options: InnOptions) -> ImportResult:
         m: _list(folder, account, f"{m.upper()} images", options) for m, folder in folders.items()
     }
     masks = {
-        m: _list(mask, account, f"{m.upper()} masks", options)
+        m: _list(beside, account, f"{m.upper()} masks", options)
         for m, folder in folders.items()
-        if (mask := child(folder.parent, folder.name + MASKS)).is_dir()
+        if (beside := child(folder.parent, folder.name + MASKS)).is_dir()
     }
     labels = _labels(child(src, GROUND_TRUTH), account)
     for name in sorted({*scans["t1"], *scans["t2"]}):
-        _take(name, scans, masks, labels, account, options)
+        there = {m: scans[m][name] for m in MODALITIES if name in scans[m]}
+        mask = next((masks[m][name] for m in ("t2", "t1") if name in masks.get(m, {})), None)
+        _, label = labels.get(name, ("", None))
+        taken = take_pair(account, there, mask, label, options.single)
+        if taken and mask is None and options.images == "whole":
+            account.flag(next(iter(there.values())).name, "no mask that can be read")
     for name in labels.keys() - scans["t1"].keys() - scans["t2"].keys():
         account.leave_out(labels[name][0], "labelled, but there is no image that can be read")
     _take_folds(child(src, "split_lists"), account)
@@ -119,49 +123,19 @@ def _list(folder: Path, account: Account, what: str, options: InnOptions) -> dic
 
 
 def _labels(path: Path, account: Account) -> dict[str, tuple[str, str]]:
-    """Ids as written and labels, by key; no label for a patient the file contradicts itself on."""
+    """Ids as written and classes, by key; no class where rows disagree or name none."""
     labels: dict[str, tuple[str, str]] = {}
+    merged = set()
     for row in read_csv(path, columns=2, header=False).rows:
         account.found["rows of the ground truth"] += 1
-        name = key(row[0])
-        agrees = labels.get(name, row[:2])[1] == row[1]
-        labels[name] = (row[0], row[1] if agrees else "")
-    merged = sum(label == "3" for _, label in labels.values())
+        name, label = key(row[0]), MERGED.get(row[1], "")
+        merged |= {name} if row[1] == "3" else set()
+        agrees = labels.get(name, ("", label))[1] == label
+        labels[name] = (row[0], label if agrees else "")
     if merged:
-        account.notes.append(f"{merged} patients of label 3 were merged into high, as published")
+        count = len(merged)
+        account.notes.append(f"{count} patients of label 3 were merged into high, as published")
     return labels
-
-
-def _take(
-    name: str,
-    scans: dict[str, dict[str, Image]],
-    masks: dict[str, dict[str, Image]],
-    labels: dict[str, tuple[str, str]],
-    account: Account,
-    options: InnOptions,
-) -> None:
-    there = {m: scans[m][name] for m in MODALITIES if name in scans[m]}
-    shown = next(iter(there.values())).name
-    if len(there) == 1 and options.single == "leave-out":
-        account.leave_out(shown, ONE_MODALITY.format(*(m.upper() for m in there)))
-    elif name not in labels:
-        account.leave_out(shown, "no row in the ground truth")
-    elif labels[name][1] not in MERGED:
-        account.leave_out(shown, "a label that is none of 0, 1, 2, 3, or rows that disagree")
-    else:
-        mask = next((masks[m][name] for m in ("t2", "t1") if name in masks.get(m, {})), None)
-        taken = account.add(
-            ImportedPatient(
-                patient=shown,
-                label=MERGED[labels[name][1]],
-                t1=there["t1"].reference if "t1" in there else "",
-                t2=there["t2"].reference if "t2" in there else "",
-                roi=mask.reference if mask else "",
-                center=center_of(shown),
-            )
-        )
-        if taken and mask is None and options.images == "whole":
-            account.flag(shown, "no mask that can be read")
 
 
 def _take_folds(folder: Path, account: Account) -> None:

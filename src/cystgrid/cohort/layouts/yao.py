@@ -12,10 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from cystgrid.cohort.importing import ImportedPatient, ImportResult
-from cystgrid.cohort.layouts.account import LABELS, ONE_MODALITY, Account
-from cystgrid.cohort.layouts.centers import center_of
-from cystgrid.cohort.layouts.images import Image, child, key, list_images, without_suffix
+from cystgrid.cohort.importing import ImportResult
+from cystgrid.cohort.layouts.account import LABELS, Account
+from cystgrid.cohort.layouts.images import Image, child, key, list_images, take_pair, without_suffix
 from cystgrid.cohort.layouts.options import PairOptions
 from cystgrid.cohort.manifest import MODALITIES
 from cystgrid.cohort.sheets import Table, read_csv
@@ -55,7 +54,11 @@ def read_yao(src: Path, options: YaoOptions) -> ImportResult:
         masks[modality] = list_images(folder, account, f"{modality.upper()} masks") if there else {}
     labels = _labels(child(root, LABEL_FILE), account, options)
     for name in sorted({*scans["t1"], *scans["t2"]}):
-        _take(name, scans, masks, labels, account, options)
+        images = {m: scans[m][name] for m in MODALITIES if name in scans[m]}
+        mask = next((masks[m][name] for m in ("t2", "t1") if name in masks[m]), None)
+        _, label = labels.get(name, ("", None))
+        if take_pair(account, images, mask, label, options.single) and mask is None:
+            account.flag(next(iter(images.values())).name, "no mask")
     for name in labels.keys() - scans["t1"].keys() - scans["t2"].keys():
         account.leave_out(labels[name][0], "labelled, but there is no image")
     return account.result()
@@ -92,35 +95,3 @@ def _column(table: Table, names: tuple[str, ...], path: Path) -> int:
             do="name the column so",
         )
     return found[0]
-
-
-def _take(
-    name: str,
-    scans: dict[str, dict[str, Image]],
-    masks: dict[str, dict[str, Image]],
-    labels: dict[str, tuple[str, str]],
-    account: Account,
-    options: YaoOptions,
-) -> None:
-    there = {m: scans[m][name] for m in MODALITIES if name in scans[m]}
-    shown = next(iter(there.values())).name
-    if len(there) == 1 and options.single == "leave-out":
-        account.leave_out(shown, ONE_MODALITY.format(*(m.upper() for m in there)))
-    elif name not in labels:
-        account.leave_out(shown, "no row in label.csv")
-    elif not labels[name][1]:
-        account.leave_out(shown, "a label that is none of 0, 1, 2, 3, or rows that disagree")
-    else:
-        mask = next((masks[m][name] for m in ("t2", "t1") if name in masks[m]), None)
-        taken = account.add(
-            ImportedPatient(
-                patient=shown,
-                label=labels[name][1],
-                t1=there["t1"].reference if "t1" in there else "",
-                t2=there["t2"].reference if "t2" in there else "",
-                roi=mask.reference if mask else "",
-                center=center_of(shown),
-            )
-        )
-        if taken and mask is None:
-            account.flag(shown, "no mask")
