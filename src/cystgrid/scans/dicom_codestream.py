@@ -48,11 +48,15 @@ def jpeg_size(frame: bytes) -> CodedSize | None:
 def jpeg_2000_size(frame: bytes) -> CodedSize | None:
     """Size in the SIZ marker of JPEG 2000 (T.800 A.5.1); ``None`` where there is none.
 
+    A first component that is sampled more coarsely than the image is that much smaller.
+
     Some writers put the codestream into a JP2 file, which DICOM does not allow and decoders take.
     """
     at = frame.find(JPEG_2000_START)
-    if at < 0 or at + 42 > len(frame):
+    if at < 0 or at + 45 > len(frame):
         return None
     right, bottom, left, top = struct.unpack_from(">4I", frame, at + 8)
-    (components,) = struct.unpack_from(">H", frame, at + 40)
-    return CodedSize(bottom - top, right - left, components)
+    components, across, down = struct.unpack_from(">HxBB", frame, at + 40)
+    if not across or not down:
+        return None
+    return CodedSize((bottom - top) // down, (right - left) // across, components)
