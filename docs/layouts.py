@@ -32,7 +32,8 @@ DICOM = """## `dicom`: any tree of studies
 Every DICOM file of the tree is put into its series by its UIDs, whatever its name and folder. Each
 series gets a weighting by its words and its numbers (TR, TE, TI, flip angle), and one T1 and one T2
 are taken for every study, by rules. What was taken, what was left out and why is shown.
-`cystgrid cohort series FOLDER` only lists the series. Ids are digests of PatientID; no text of a
+`cystgrid cohort series FOLDER` only lists the series. Links to folders are not followed, and files
+that link out of the tree are not read. Ids are digests of PatientID; no text of a
 header is shown but known words of protocol names. `--labels labels.csv` gives labels and regions:
 `id,label[,roi,center,sex,age]`, with PatientID, StudyInstanceUID or AccessionNumber as id.
 

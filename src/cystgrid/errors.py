@@ -69,6 +69,10 @@ class SettingsError(CystgridError):
     """A study file or an option with an unknown key or an impossible value."""
 
 
+class UsageError(SettingsError):
+    """An option or argument of a command that cannot be meant so; wrong usage, not bad input."""
+
+
 class StoreError(CystgridError):
     """A file of ours (prepared data, run, model) that is missing, altered or of another study."""
 

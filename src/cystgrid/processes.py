@@ -1,9 +1,20 @@
-"""Worker processes: how many this machine carries, and who answers Ctrl-C."""
+"""Worker processes: how many this machine carries, who answers Ctrl-C, how work is given out."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+from cystgrid.errors import StoreError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def worker_count(wanted: int | None, threads: int = 1) -> int:
@@ -17,3 +28,67 @@ def worker_count(wanted: int | None, threads: int = 1) -> int:
 def ignore_interrupts() -> None:
     """In a worker: leave Ctrl-C to the main process, which ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Within it, Ctrl-C waits: for starting workers, which inherit that until they ignore it.
+
+    A worker that is interrupted while it still imports would fill the terminal with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """Each item's result, in the order of finishing.
+
+    Whatever ends it early, Ctrl-C too, ends the workers at once: files are written whole or not at
+    all, so that nothing of theirs can be half done.
+
+    Args:
+        work: importable by name, as are ``items`` and results; what it raises is raised here.
+        items: what to work on.
+        workers: processes; 0 works in this one.
+
+    Raises:
+        StoreError: a worker process died.
+    """
+    if workers == 0 or not items:
+        yield from map(work, items)
+        return
+    # spawn: the same on every system, and no lock of ours or ITK's is copied half-held
+    pool = ProcessPoolExecutor(
+        min(workers, len(items)), get_context("spawn"), initializer=ignore_interrupts
+    )
+    try:
+        with interrupts_held():
+            futures = [pool.submit(work, item) for item in items]
+        for future in as_completed(futures):
+            yield future.result()
+        pool.shutdown(wait=True)
+    except BrokenProcessPool as error:
+        raise StoreError(
+            "--workers",
+            got="a worker process that died (killed, or out of memory)",
+            expected="workers that finish",
+            do="run again with fewer workers; what is done is kept",
+        ) from error
+    finally:
+        stop(pool)
+
+
+def stop(pool: ProcessPoolExecutor) -> None:
+    """End a pool's workers now."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()

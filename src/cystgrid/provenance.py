@@ -7,9 +7,12 @@ import json
 import os
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from cystgrid.errors import StoreError
 
 NOTICE = "Research use only. Not for clinical decisions."
 """Stands in every output that shows a prediction."""
@@ -19,6 +22,8 @@ RECORDED_PACKAGES = (
     "SimpleITK", "nibabel", "pydicom", "highdicom", "safetensors",
 )  # fmt: skip
 READ_BYTES = 1 << 20
+MARKED_BYTES = 1 << 12
+"""In which a file's mark stands."""
 
 
 def sha256_file(path: Path) -> str:
@@ -49,19 +54,91 @@ def digest(value: Any) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write so that a reader sees the old file or the whole new one: temporary, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write so that a reader sees the old file or the whole new one: temporary, fsync, rename.
+
+    Raises:
+        StoreError: something lies there that is no regular file (a folder, a device).
+        OSError: the system refuses it; its ``filename`` is ``path``.
+    """
+    if path.exists() and not path.is_file():
+        raise StoreError(
+            path, got="something that is no file", expected="a file's name", do="choose another"
+        )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:  # the temporary file's name would say nothing to a user
+        _forget(temporary)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise
-    _sync_folder(path.parent)
+
+
+def _forget(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_others_file(path: Path, mark: str, do: str) -> None:
+    """Refuse to replace a file that cystgrid did not write.
+
+    Args:
+        path: about to be written.
+        mark: text among the first bytes of every file of this kind that cystgrid writes.
+        do: what the user can do about it.
+
+    Raises:
+        StoreError: something else lies there.
+    """
+    if not path.exists():
+        return
+    head = b""
+    if path.is_file():
+        with path.open("rb") as stream:
+            head = stream.read(MARKED_BYTES)
+    if mark.encode() not in head:
+        raise StoreError(
+            path,
+            got="something that cystgrid did not write",
+            expected="a new file, or one of this kind",
+            do=do,
+        )
+
+
+KINDS = {
+    "run.json": "a run",
+    "prepared.json": "prepared patients",
+    "model.json": "a model",
+    "predictions.json": "answers for patients",
+}
+"""What a folder of ours holds, by the file that names it."""
+
+
+def refuse_other_kind(folder: Path, own: str) -> None:
+    """Refuse to write into a folder that already holds something else of ours.
+
+    Args:
+        folder: about to be written into.
+        own: a key of ``KINDS``.
+
+    Raises:
+        StoreError: naming what it holds.
+    """
+    for name, what in KINDS.items():
+        if name != own and (folder / name).exists():
+            raise StoreError(
+                folder,
+                got=f"a folder that holds {what}",
+                expected=f"a new folder, or one of {KINDS[own]}",
+                do="choose another folder",
+            )
 
 
 def _sync_folder(folder: Path) -> None:
@@ -80,8 +157,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """``write_bytes`` of indented UTF-8 JSON; NaN is refused."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """``write_bytes`` of ``json_text``."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON; NaN is refused."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ from cystgrid.evaluation.tables import console_table, write_tables
 from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
-from cystgrid.outputs.prediction import prediction_table, write_answers
+from cystgrid.outputs.prediction import prediction_table, refuse_other_answers, write_answers
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, write_text
 from cystgrid.study import Study
@@ -151,6 +151,7 @@ def run_predict(
     model = load_model(model_folder)
     cohort = CohortSettings(classes=model.classes)
     patients = [source] if isinstance(source, Patient) else read_manifest(source, cohort).patients
+    refuse_other_answers(model, [patient.patient for patient in patients], output)
     answers, refused = predict_patients(model, patients, quiet=quiet)
     if not answers:
         return "", refused

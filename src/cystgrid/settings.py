@@ -57,8 +57,9 @@ class Settings(BaseModel):
 def _as_settings_error(model: type[BaseModel], error: ValidationError, where: str) -> SettingsError:
     faults = error.errors()
     first = faults[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    more = f" ({len(faults) - 1} more faults in this file)" if len(faults) > 1 else ""
+    key = ".".join(str(part) for part in first["loc"]) or "all of it"
+    others = len(faults) - 1
+    more = f" ({others} more fault{'s' if others > 1 else ''})" if others else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)

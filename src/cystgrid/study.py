@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cystgrid.cohort.manifest import CohortSettings
 from cystgrid.cohort.splits import SplitSettings
-from cystgrid.errors import SettingsError
+from cystgrid.errors import SettingsError, UsageError
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import ModelSettings
 from cystgrid.preparation.settings import PreparationSettings
@@ -79,10 +79,15 @@ class Study(Settings):
             inputs: take these instead of the study's.
 
         Raises:
-            SettingsError: an unknown model or input.
+            UsageError: an unknown model or input.
         """
         asked = {**({"names": models} if models else {}), **({"inputs": inputs} if inputs else {})}
-        chosen = ModelSettings.parse({**self.models.model_dump(), **asked}, "models")
+        try:
+            chosen = ModelSettings.parse({**self.models.model_dump(), **asked}, "models")
+        except SettingsError as error:
+            raise UsageError(
+                "--models, --inputs", got=error.got, expected=error.expected, do="choose of these"
+            ) from error
         return Recipe(
             classes=self.cohort.classes,
             grid=self.grid,

@@ -125,6 +125,10 @@ def no_header(folder: Path) -> None:
     write(folder, manifest(rows_of(folder, "p1", "p2"), header=False))
 
 
+def nobody(folder: Path) -> None:
+    write(folder, manifest([]))
+
+
 def byte_order_mark(folder: Path) -> None:
     write(folder, manifest(rows_of(folder, "p1", "p2")), "utf-8-sig")
     assert (folder / "cohort.csv").read_bytes().startswith(codecs.BOM_UTF8)
@@ -233,6 +237,7 @@ COHORT_CASES = [
         ("line 3.*lwo", "line 3.*t1", TWICE, "line 5.*patient", "line 5.*roi"),
         commands=(CHECK,),
     ),
+    CommandCase(52, "k", "a header and no patient", "refuse", nobody, ("header", "no patient")),
     CommandCase(
         53,
         "a",

@@ -127,12 +127,13 @@ def big_endian(folder):
     return put(folder, nifti(dtype=">i2"))
 
 
-@case(17, "fix", "a real big-endian file, beside its little-endian twin", letter="b", real=True)
+@case(17, "fix", "a real big-endian file, beside its little-endian twin", letter="b", real=True,
+      study='modalities = ["t2"]')  # fmt: skip
 def real_big_endian(folder):
     rows = []
     for name in ("big", "little"):
         copied = str(shutil.copy(real(f"odd_nifti/{name}.nii.gz"), folder))
-        rows.append({"t1": copied, "t2": copied, "roi": "-160,-80,80,160,40,80"})
+        rows.append({"t2": copied, "roi": "-160,-80,80,160,40,80"})
     return Made(rows[:1], rows[1])
 
 

@@ -130,6 +130,39 @@ def one_person(folder):
     return Made([row], {"t1": row["t1"]})
 
 
+WEIGHTS = {"t1": {"SeriesDescription": f"t1 vibe {SECRET}", "EchoTime": "2"},
+           "t2": {"SeriesDescription": f"t2 tse {SECRET}", "EchoTime": "80"}}  # fmt: skip
+
+
+def weighted(folder: Path, t1: str, t2: str) -> Row:
+    """Both scans as DICOM, each with the description of the weighting given."""
+    return {
+        column: str(
+            write_slices(
+                folder / column, volume, lambda k, dataset, w=weighting: dataset.update(WEIGHTS[w])
+            )
+        )
+        for column, volume, weighting in (("t1", T1, t1), ("t2", T2, t2))
+    }
+
+
+@case(49, "refuse", "T1 and T2 exchanged", "exchange the two", column="t1", letter="g")
+def exchanged(folder):
+    return weighted(folder, "t2", "t1")
+
+
+@case(49, "flag", "a T2 that states to be T1", "t2: states another weighting, T1", column="t2",
+      letter="h")  # fmt: skip
+def doubtful_weighting(folder):
+    return weighted(folder, "t1", "t1")
+
+
+@case(49, "refuse", "one image as T1 and as T2", "one image twice", column="t1", letter="i")
+def one_image(folder):
+    path = str(put(folder, T2, "t2"))
+    return {"t1": path, "t2": path}
+
+
 BOX = "-25,25,-20,20,-5,5"
 
 

@@ -55,7 +55,10 @@ def test_every_study_is_a_row_that_can_be_read(tree, tmp_path):
 def test_every_series_is_taken_or_left_out_with_a_reason(tree):
     found = import_dicom(tree)
     left_out = [why for _, why in found.result.left_out]
-    assert sorted(set(left_out)) == ["T2: coronal", "neither T1 nor T2 (diffusion)"]
+    assert sorted(set(left_out)) == [
+        "series: T2: coronal",
+        "series: neither T1 nor T2 (diffusion)",
+    ]
     chosen = sum(bool(verdict.chosen_as) for verdict in found.pairing.verdicts)
     assert chosen + len(left_out) == len(found.survey.series) == 12
 
@@ -137,7 +140,13 @@ def test_studies_without_a_label_are_counted(tree, tmp_path):
     ("text", "told"),
     [
         ("patient,label\na,low\n", "header"),
-        (f"id,label,roi\n{CANARY},low,nowhere.nii\n", "row 1: its roi does not exist"),
+        (
+            f"id,label,roi\n{CANARY},low,nowhere.nii\n",
+            "row 1: its roi is neither an existing mask nor a box",
+        ),
+        (f'id,label,roi\n{CANARY},low,"9,1,0,1,0,1"\n', "row 1: its roi is no box"),
+        (f"id,label\n{CANARY},=1+1\n", "row 1: its label begins like a formula"),
+        (f"id;label\n{CANARY};low\n", "separated by ';'"),
         (f"id,label\n{CANARY},low\nb,low\n{CANARY},high\n", "rows 1, 3: one id"),
         ("id,label\n,low\n", "row 1: no id"),
         ("id,label,lable\na,low,low\n", "1 are unknown"),
@@ -148,6 +157,12 @@ def test_faults_of_the_labels_are_named_by_row(tmp_path, text, told):
         labels_of(tmp_path / "labels.csv", text)
     assert told in str(caught.value)
     assert CANARY not in str(caught.value)
+
+
+def test_labels_of_which_none_matches_are_refused(tree, tmp_path):
+    labels = labels_of(tmp_path / "labels.csv", f"id,label\n{CANARY}-nobody,low\n")
+    with pytest.raises(CohortError, match="1 rows of which none matches"):
+        import_dicom(tree, labels=labels)
 
 
 def test_an_id_of_two_patients_is_refused(tmp_path):
@@ -163,11 +178,11 @@ def test_what_may_trouble_reading_is_flagged(tree):
     (tree / "cut.dcm").write_bytes(whole.read_bytes()[:200])
     result = import_dicom(tree, limits=ReadLimits(max_files=100)).result
     flags = {why for _, why in result.flagged}
-    assert "a damaged DICOM file lies in its folder" in flags
+    assert "a DICOM file that cannot be used lies in its folder" in flags
     assert "its folder holds more than 100 files (max_files)" in flags
-    assert any(not what and why.startswith("damaged DICOM file: ") for what, why in result.left_out)
+    assert any(not what and why.startswith("file: ") for what, why in result.left_out)
     assert {why for _, why in import_dicom(tree).result.flagged} == {
-        "a damaged DICOM file lies in its folder"
+        "a DICOM file that cannot be used lies in its folder"
     }
 
 
@@ -202,7 +217,7 @@ def test_real_trees(real_data):
     (patient,) = pelvis.patients
     assert read_scan(patient.t1).shape == (160, 160, 20)
     assert read_scan(patient.t2).shape == (320, 320, 20)
-    assert sum(why == "neither T1 nor T2 (diffusion)" for _, why in pelvis.left_out) == 1
+    assert sum(why == "series: neither T1 nor T2 (diffusion)" for _, why in pelvis.left_out) == 1
     knee = import_dicom(real_data / "knee_jpeg2000_dicom")
     assert not knee.result.patients
     assert {verdict.reason for verdict in knee.pairing.verdicts} == {"T1: coronal", "T2: sagittal"}

@@ -123,4 +123,6 @@ def test_the_summary_counts_by_reason_and_shows_examples():
         "left out       12  no mask: p0, p1, p2, p3, p4, ...",
         "left out        1  no risk: q",
         "note: said once",
+        "note: 2 patients have no region of interest: fill the column roi with masks or boxes, "
+        'or set roi = "whole" in the study',
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from cystgrid.cohort import pseudonyms
 from cystgrid.cohort.importing import ImportedPatient, ImportResult, summary, write_manifest
-from cystgrid.cohort.pseudonyms import make_key, pseudonym, pseudonymise, read_key
+from cystgrid.cohort.pseudonyms import new_key, pseudonym, pseudonymise, read_key, write_key
 from cystgrid.cohort.splits import check_disjoint, splits_of_folds
 from cystgrid.errors import CohortError
 
@@ -80,12 +80,13 @@ def test_two_ids_of_one_pseudonym_are_refused(monkeypatch):
 
 def test_a_key_is_random_private_and_read_back(tmp_path):
     path = tmp_path / "keys" / "key.txt"
-    key = make_key(path)
-    assert read_key(path) == key != make_key(tmp_path / "other.txt")
+    key = new_key()
+    write_key(key, path)
+    assert read_key(path) == key != new_key()
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(CohortError, match="cannot be made"):
-        make_key(path)
+        write_key(new_key(), path)
     assert read_key(path) == key
 
 

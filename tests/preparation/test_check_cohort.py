@@ -307,7 +307,7 @@ def test_what_dicom_says_of_persons_is_compared_and_never_shown(dicom, tmp_path)
     check = check_cohort(tree.manifest, COHORT, SETTINGS)
     (problem,) = check.problems
     assert (problem.patient, problem.column) == ("P002", "t1")
-    assert "two patients by PatientID" in problem.message
+    assert "PatientID (0010,0020)) got two patients" in problem.message
     flagged = check_cohort(
         tree.manifest, COHORT, SETTINGS.model_copy(update={"patient_ids": "flag"})
     )

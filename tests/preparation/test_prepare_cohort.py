@@ -15,7 +15,7 @@ from cystgrid.preparation.cohort import prepare_cohort
 from cystgrid.preparation.patient import prepare_patient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store, patient_folder
-from cystgrid.preparation.workers import each
+from cystgrid.processes import each
 
 SETTINGS = PreparationSettings(n4=N4Settings(iterations=(3,)), min_slices=5)
 
@@ -209,6 +209,7 @@ def test_killed_before_the_end_goes_on(manifest, tmp_path):
     before = everything(folder)
     (folder / "prepared.json").unlink()
     (patient_folder(folder, "b") / "patient.json").unlink()
+    (patient_folder(folder, "b") / ".crop.npy.123.tmp").write_bytes(b"half")
     assert counts(prepare_cohort(manifest, folder, SETTINGS)) == (1, 2, 0)
     assert everything(folder) == before
 

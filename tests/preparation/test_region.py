@@ -59,7 +59,13 @@ def test_mask_on_a_third_grid_is_placed_by_its_header_and_flagged(space, tmp_pat
 def test_what_lies_outside_is_cut_off_and_flagged():
     region = find_region("30,70,-10,10,-10,10", [SCAN])
     assert region.high[0] == 49.5
-    assert "52% of the box lies outside" in region.flags[0]
+    assert "47.5% of the box lies inside the scan" in region.flags[0]
+
+
+def test_a_region_too_small_for_an_organ_is_flagged():
+    (flag,) = find_region("0,6,0,8,0,5", [SCAN]).flags
+    assert "only 6.0 x 8.0 mm in-plane" in flag
+    assert find_region("0,20,0,8,0,5", [SCAN]).flags == ()
 
 
 @pytest.mark.parametrize(

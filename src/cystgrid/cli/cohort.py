@@ -35,7 +35,7 @@ app.add_typer(cohort_app)
 @verb
 def series(
     tree: Annotated[Path, typer.Argument(metavar="FOLDER", help="DICOM files, at any depth.")],
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     debug: Debug = False,
 ) -> None:
     """List the DICOM series of a folder: what each is, why, and the UID to name it by."""
@@ -95,10 +95,13 @@ def import_(
     debug: Debug = False,
 ) -> None:
     """Build cohort.csv from a known data set or a tree of DICOM studies."""
-    from cystgrid.cohorts import ImportChoice, run_import
+    from cystgrid.cohort.importer import ImportChoice, run_import
 
     choice = ImportChoice(_pairs(option or []), rules, labels, pseudonymise, overwrite, dry_run)
-    say(quiet, run_import(layout, src, output, choice, quiet=quiet))
+    done = run_import(layout, src, output, choice, quiet=quiet)
+    say(quiet, done.text)
+    if done.error is not None:
+        raise done.error
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

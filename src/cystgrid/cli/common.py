@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -13,13 +14,16 @@ import typer
 from typer.core import TyperGroup
 
 from cystgrid import __version__
-from cystgrid.errors import CystgridError
+from cystgrid.errors import CystgridError, UsageError
 
 if TYPE_CHECKING:
     from cystgrid.study import Study
 
-DONE_WITH_REFUSALS, BAD_INPUT, BUG, INTERRUPTED = 4, 3, 1, 130
-"""Exit codes; 0 is done, 2 is wrong usage."""
+DONE_WITH_REFUSALS, BAD_INPUT, WRONG_USAGE, BUG, INTERRUPTED = 4, 3, 2, 1, 130
+"""Exit codes; 0 is done."""
+
+RESUMES = frozenset(("demo", "prepare", "crossval", "train"))
+"""Verbs that go on where they were; the others begin anew."""
 
 P = ParamSpec("P")
 
@@ -92,12 +96,23 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
-            fail(INTERRUPTED, "stopped; the same command goes on where it was")
+            resumes = function.__name__ in RESUMES
+            fail(
+                INTERRUPTED,
+                "stopped; the same command goes on where it was" if resumes else "stopped",
+            )
+        except BrokenPipeError:  # the reader of what is printed, `head` say, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except Exception as error:
             if kwargs.get("debug"):
                 traceback.print_exc()
             if isinstance(error, CystgridError):
-                fail(BAD_INPUT, "error: " + " ".join(str(error).split()))
+                wrong_usage = isinstance(error, UsageError)
+                fail(
+                    WRONG_USAGE if wrong_usage else BAD_INPUT,
+                    "error: " + " ".join(str(error).split()),
+                )
             if isinstance(error, OSError):
                 fail(
                     BAD_INPUT,

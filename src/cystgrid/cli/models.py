@@ -132,10 +132,13 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Grade new patients: a cohort.csv, or one pair of scans."""
+    from cystgrid.cohort.cells import text_fault
     from cystgrid.runs import run_predict, single_patient
 
     if (cohort is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
+    if fault := "is empty" if not patient.strip() else text_fault(patient):
+        raise typer.BadParameter(f"--patient {fault}")
     source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
     text, refused = run_predict(model, source, output, quiet=quiet)
     if text:

@@ -39,7 +39,9 @@ def text_fault(cell: str) -> str | None:
 
 def path_fault(cell: str) -> str | None:
     """Why a path or a box cannot stand in a cell; None where it can. It is never shown."""
-    if any(unicodedata.category(letter) == "Cc" for letter in cell if not letter.isprintable()):
+    if cell.isprintable():  # the usual case, and the quick one
+        return None
+    if any(unicodedata.category(letter) == "Cc" for letter in cell):
         return "holds a control character; rename the file or correct the cell"
     return None
 

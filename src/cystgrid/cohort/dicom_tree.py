@@ -85,10 +85,12 @@ def import_result(
     match = labels.match(found.series) if labels else LabelMatch({}, ())
     patients = tuple(_patient(pair, rules, match) for pair in pairing.pairs)
     left_out = [
-        (verdict.row, verdict.short) for verdict in pairing.verdicts if not verdict.chosen_as
+        (verdict.row, f"series: {verdict.short}")
+        for verdict in pairing.verdicts
+        if not verdict.chosen_as
     ]
-    left_out += pairing.unpaired
-    left_out += [("", f"damaged DICOM file: {reason}") for _, reason in found.damaged]
+    left_out += [(row, f"study: {why}") for row, why in pairing.unpaired]
+    left_out += [("", f"file: {reason}") for _, reason in found.damaged]
     flagged = [(pair.row, remark) for pair in pairing.pairs for remark in pair.remarks]
     flagged += _beside(found, pairing, limits) + _doubtful_persons(found, pairing)
     return ImportResult(
@@ -146,7 +148,7 @@ def _counts(found: Survey) -> dict[str, int]:
     return {
         "files": len(found.files),
         **{f"files: {name}": count for name, count in found.others.items()},
-        "files: damaged DICOM": len(found.damaged),
+        "files that cannot be used": len(found.damaged),
         "patients": len({series.patient_key for series in found.series}),
         "studies": len({row_name(series) for series in found.series}),
         "series that are not MR": len(found.series) - len(mr),
@@ -195,7 +197,7 @@ def _beside(found: Survey, pairing: Pairing, limits: ReadLimits) -> list[tuple[s
                 (row, f"its folder holds more than {limits.max_files} files (max_files)")
             )
         if series.folder in damaged:
-            flagged.append((row, "a damaged DICOM file lies in its folder"))
+            flagged.append((row, "a DICOM file that cannot be used lies in its folder"))
     return sorted(set(flagged))
 
 

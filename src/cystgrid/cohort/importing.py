@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 
@@ -89,20 +90,39 @@ def write_manifest(result: ImportResult, path: Path, overwrite: bool = False) ->
     Raises:
         CohortError: no patients; ids that do not hold together; the file is there and differs.
     """
-    check_ids(result)
-    text = _manifest_text(result, path.absolute().parent)
-    if path.exists() and not overwrite and not _holds(path, text):
-        raise CohortError(
-            path,
-            got="a file that is there already and differs",
-            expected="no such file",
-            do="choose another name, or say that it may be overwritten",
-        )
+    text = manifest_text(result, path)
+    refuse_to_replace({path: text}, overwrite)
     write_text(path, text)
+
+
+def refuse_to_replace(texts: Mapping[Path, str], overwrite: bool = False) -> None:
+    """Refuse files that are there and would change; nothing is written here.
+
+    Raises:
+        CohortError: naming the first.
+    """
+    for path, text in texts.items():
+        if path.is_dir() or (path.exists() and not overwrite and not _holds(path, text)):
+            raise CohortError(
+                path,
+                got="a folder" if path.is_dir() else "a file that is there already and differs",
+                expected="no such file",
+                do="choose another name, or give --overwrite to replace a file",
+            )
 
 
 def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
+
+
+def manifest_text(result: ImportResult, path: Path) -> str:
+    """The manifest as it is written to ``path``.
+
+    Raises:
+        CohortError: no patients, or ids that do not hold together.
+    """
+    check_ids(result)
+    return _manifest_text(result, path.absolute().parent)
 
 
 def _manifest_text(result: ImportResult, folder: Path) -> str:
@@ -212,10 +232,20 @@ def summary(result: ImportResult) -> str:
     lines += [f"imported   {count:6d}  {name}" for name, count in _kept(result).items() if count]
     lines += _grouped("left out", result.left_out)
     lines += _grouped("flagged", result.flagged)
-    lines += [f"note: {note}" for note in result.notes]
+    lines += [f"note: {note}" for note in (*result.notes, *_roi_note(result))]
     for name, splits in result.splits.items():
         lines.append(f"splits {name!r}: {len(splits.outer)} outer folds")
     return "\n".join(lines)
+
+
+def _roi_note(result: ImportResult) -> tuple[str, ...]:
+    without = sum(not patient.roi for patient in result.patients)
+    if not without:
+        return ()
+    return (
+        f"{without} patients have no region of interest: fill the column roi with masks or boxes, "
+        'or set roi = "whole" in the study',
+    )
 
 
 def _kept(result: ImportResult) -> dict[str, int]:

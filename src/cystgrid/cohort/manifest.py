@@ -7,6 +7,7 @@ costs its own line and not the rest of the file.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pydantic import Field, field_validator
 from cystgrid.cohort.cells import path_fault, same_to_the_eye, text_fault
 from cystgrid.cohort.findings import Finding
 from cystgrid.errors import CohortError, CystgridError, path_text
-from cystgrid.scans.reference import path_part
+from cystgrid.scans.reference import FORMS, path_part
 from cystgrid.settings import Settings
 
 REQUIRED_COLUMNS = ("patient", "label", "t1", "t2", "roi")
@@ -146,6 +147,10 @@ def manifest_faults(
         for number, line in enumerate(lines[1:], start=2)
         if line.strip(" \t,") and (patient := reader.read(line, number)) is not None
     ]
+    if not patients and not reader.faults:
+        raise CohortError(
+            path, got="a header and no patient", expected="one row a patient", do="add the patients"
+        )
     _find_repeated(patients, reader.faults)
     kept = tuple(patient for patient in patients if patient.label not in settings.exclude)
     excluded = Counter(p.label for p in patients if p.label in settings.exclude and p.label)
@@ -205,7 +210,10 @@ def _header_hint(header: list[str], line: str) -> str:
         return " (the columns seem separated by ';': save the file as CSV with commas)"
     if "\t" in line and len(header) == 1:
         return " (the columns seem separated by tabs: save the file as CSV with commas)"
-    if {name.casefold() for name in header} >= set(REQUIRED_COLUMNS):
+    if line.strip().casefold().startswith("sep="):
+        return " (the first line is Excel's `sep=`: take it out)"
+    lower = {name.casefold() for name in header}
+    if lower >= set(REQUIRED_COLUMNS) and not set(header) >= set(REQUIRED_COLUMNS):
         return " (column names are in lower case)"
     return ""
 
@@ -278,20 +286,33 @@ class _RowReader:
         reference = str(self.folder / cell)
         if self._exists(reference):
             return reference
-        self._fault(line, cells["patient"], name, "does not exist")
+        self._fault(line, cells["patient"], name, self._why_not(cell, "does not exist"))
         return None
 
     def _roi(self, cells: dict[str, str], line: int) -> str | None:
         """A box is kept as it is written; a mask's path is made absolute."""
         cell = cells["roi"]
+        if cell and is_box(cell) and box_edges(cell) is None:
+            message = "is no box: x0 < x1, y0 < y1 and z0 < z1 in mm are wanted"
+            self._fault(line, cells["patient"], "roi", message)
+            return None
         if not cell or is_box(cell):
             return cell or None
         reference = str(self.folder / cell)
         if self._exists(reference):
             return reference
-        message = "is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm"
-        self._fault(line, cells["patient"], "roi", message)
+        message = "is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm, separated by commas"
+        self._fault(line, cells["patient"], "roi", self._why_not(cell, message))
         return None
+
+    def _why_not(self, cell: str, otherwise: str) -> str:
+        """What is wrong with a reference to nothing, as far as it can be told; no path is shown."""
+        before, mark, _ = cell.rpartition("#")
+        if mark and before and self._exists(str(self.folder / before)):
+            return f"has something after '#' that is no choice: expected {FORMS}"
+        if "\\" in cell:
+            return f"{otherwise} (folders are separated by '/', not by a backslash)"
+        return otherwise
 
     def _exists(self, reference: str) -> bool:
         if reference not in self._there:
@@ -318,6 +339,14 @@ def _find_repeated(patients: list[Patient], faults: list[Finding]) -> None:
         what = "stands" if same else "differs by upper and lower case alone from an id"
         message = f"{patient.patient!r} {what} on line {before.line}" + (" already" if same else "")
         faults.append(Finding(patient.line, patient.patient, "patient", message))
+
+
+def box_edges(roi: str) -> tuple[tuple[float, float], ...] | None:
+    """Lower and upper edge along x, y, z in mm, or None where the six numbers make no box."""
+    numbers = [float(part) for part in roi.split(",")]
+    edges = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    sound = all(math.isfinite(low) and math.isfinite(high) and low < high for low, high in edges)
+    return edges if sound else None
 
 
 def is_box(roi: str) -> bool:

@@ -27,13 +27,17 @@ PSEUDONYM_BYTES = 10
 PREFIX = "P-"
 
 
-def make_key(path: Path) -> bytes:
-    """Write a new random key, as hexadecimal text that only its owner may read.
+def new_key() -> bytes:
+    """A random key."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def write_key(key: bytes, path: Path) -> None:
+    """Write a new key as hexadecimal text that only its owner may read.
 
     Raises:
         CohortError: the file is there already (a key is never overwritten), or cannot be written.
     """
-    key = secrets.token_bytes(KEY_BYTES)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -48,11 +52,10 @@ def make_key(path: Path) -> bytes:
         stream.write(key.hex() + "\n")
         stream.flush()
         os.fsync(stream.fileno())
-    return key
 
 
 def read_key(path: Path) -> bytes:
-    """Read a key that ``make_key`` wrote.
+    """Read a key that ``write_key`` wrote.
 
     Raises:
         CohortError: no such file, or it does not hold a key; the message never shows its content.

@@ -11,13 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from cystgrid.errors import CohortError, StoreError
-from cystgrid.provenance import write_json
+from cystgrid.provenance import json_text, write_text
 from cystgrid.settings import Settings
 
 CopiesRule = Literal["refuse", "allow"]
@@ -215,7 +215,12 @@ def _check(members: Sequence[Member], groups: dict[str, list[Member]], folds: in
 
 def write_splits(splits: Splits, path: Path) -> None:
     """Write ``splits.json``, the same bytes for the same splits."""
-    write_json(path, asdict(splits))
+    write_text(path, splits_text(splits))
+
+
+def splits_text(splits: Splits) -> str:
+    """``splits.json`` as it is written."""
+    return json_text(asdict(splits))
 
 
 def read_splits(path: Path) -> Splits:
@@ -225,22 +230,48 @@ def read_splits(path: Path) -> Splits:
         StoreError: the file is not of this form, or leaks.
     """
     try:
-        raw = json.loads(path.read_text("utf-8"))
-        splits = Splits(tuple(_outer_fold(fold) for fold in raw["outer"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path,
-            got=f"{type(error).__name__}: {error}",
-            expected="a splits.json",
-            do="make it again with crossval in a new folder",
-        ) from error
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _no_splits(path, f"no readable file ({error.strerror})") from error
+    except ValueError as error:
+        raise _no_splits(path, "no JSON") from error
+    splits = _parsed(raw, path)
     check_disjoint(splits, path)
     return splits
 
 
-def _outer_fold(raw: dict[str, list[dict[str, list[str]]]]) -> OuterFold:
-    inner = tuple(InnerFold(tuple(i["train"]), tuple(i["validation"])) for i in raw["inner"])
-    return OuterFold(tuple(str(patient) for patient in raw["test"]), inner)
+def _parsed(raw: Any, path: Path) -> Splits:
+    """Splits of parsed JSON, held to their form."""
+    outer = raw.get("outer") if isinstance(raw, dict) else None
+    if not isinstance(outer, list) or not outer:
+        raise _no_splits(path, 'no list of folds under "outer"')
+    folds = []
+    for number, fold in enumerate(outer):
+        inner = fold.get("inner") if isinstance(fold, dict) else None
+        if not isinstance(inner, list) or not inner:
+            raise _no_splits(path, f'outer fold {number} without a list under "inner"')
+        turns = tuple(
+            InnerFold(_side(turn, "train", path, number), _side(turn, "validation", path, number))
+            for turn in inner
+        )
+        folds.append(OuterFold(_side(fold, "test", path, number), turns))
+    return Splits(tuple(folds))
+
+
+def _side(holder: Any, name: str, path: Path, number: int) -> tuple[str, ...]:
+    side = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(side, list) or not side or not all(isinstance(each, str) for each in side):
+        raise _no_splits(path, f'outer fold {number} without a list of ids under "{name}"')
+    return tuple(side)
+
+
+def _no_splits(path: Path, got: str) -> StoreError:
+    return StoreError(
+        path,
+        got=got,
+        expected='{"outer": [{"test": [ids], "inner": [{"train": [ids], "validation": [ids]}]}]}',
+        do="give the splits.json of an import or of a run",
+    )
 
 
 def check_disjoint(splits: Splits, where: object) -> None:

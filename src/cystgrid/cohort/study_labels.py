@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cystgrid.cohort.manifest import is_box
+from cystgrid.cohort.cells import text_fault
+from cystgrid.cohort.manifest import box_edges, is_box
 from cystgrid.cohort.sheets import read_csv
 from cystgrid.errors import CohortError, path_text
 from cystgrid.scans.survey import SeriesSummary
@@ -54,7 +55,7 @@ class StudyLabels:
 
         Raises:
             CohortError: an id that belongs to several patients, so that it is not known which is
-                meant. Rows are named by number.
+                meant; or no row that matches any study. Rows are named by number.
         """
         by_id = {row.identifier: row for row in self.rows}
         owners: dict[str, set[str]] = defaultdict(set)
@@ -74,6 +75,13 @@ class StudyLabels:
                 got="an id that several patients have, of different issuers or kinds of id",
                 expected="ids of one patient each",
                 do="give StudyInstanceUIDs in these rows",
+            )
+        if self.rows and not used:
+            raise CohortError(
+                self.path,
+                got=f"{len(self.rows)} rows of which none matches a study",
+                expected="ids as in the headers: PatientID, StudyInstanceUID or AccessionNumber",
+                do="correct the ids",
             )
         unused = tuple(row.row for row in self.rows if row.identifier not in used)
         return LabelMatch(found, unused)
@@ -106,8 +114,9 @@ def read_labels(path: Path) -> StudyLabels:
             f"{path_text(path)}: header",
             got=f"{len(names)} columns, of which {len(unknown)} are unknown, "
             f"{len(set(names) & {*ID_COLUMNS, *VALUES})} known",
-            expected=f"{ID_COLUMNS[0]},label and at will {','.join(VALUES[1:])}, each once",
-            do="correct the header, and separate columns by commas",
+            expected=f"id,label and at will {','.join(VALUES[1:])}, each once",
+            do="correct the header, and separate columns by commas"
+            + (" (they seem separated by ';')" if ";" in "".join(table.header) else ""),
         )
     rows = []
     for number, cells in enumerate(table.rows, 1):
@@ -127,8 +136,13 @@ def _check_rows(rows: list[LabelRow], path: Path) -> None:
         if row.identifier:
             by_id[row.identifier].append(row.row)
         roi = row.values["roi"]
-        if roi and not is_box(roi) and not Path(roi).exists():
-            faults.append(f"row {row.row}: its roi does not exist")
+        if roi and is_box(roi) and box_edges(roi) is None:
+            faults.append(f"row {row.row}: its roi is no box with x0 < x1, y0 < y1, z0 < z1")
+        elif roi and not is_box(roi) and not Path(roi).exists():
+            faults.append(f"row {row.row}: its roi is neither an existing mask nor a box in mm")
+        for name in ("label", "center", "sex", "age"):
+            if row.values[name] and (fault := text_fault(row.values[name])):
+                faults.append(f"row {row.row}: its {name} {fault}")
     faults += [f"{_rows(numbers)}: one id" for numbers in by_id.values() if len(numbers) > 1]
     if faults:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""

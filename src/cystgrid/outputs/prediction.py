@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from cystgrid.errors import StoreError
 from cystgrid.outputs.grids import GridPicture, draw_grids
 from cystgrid.preparation.store import file_name
-from cystgrid.provenance import NOTICE, versions, write_json, write_text
+from cystgrid.provenance import NOTICE, refuse_other_kind, versions, write_json, write_text
 from cystgrid.training.answer import Answer
 from cystgrid.training.deployed import DeployedModel
+
+ANSWERS = "predictions.json"
 
 
 def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.DataFrame:
@@ -36,13 +40,38 @@ def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.Data
     return pd.DataFrame(rows)
 
 
+def refuse_other_answers(model: DeployedModel, patients: Iterable[str], folder: Path) -> None:
+    """Refuse to replace answers for other patients, or by another model.
+
+    Raises:
+        StoreError: the folder holds such answers, or something else of ours.
+    """
+    refuse_other_kind(folder, ANSWERS)
+    path = folder / ANSWERS
+    if not path.exists():
+        return
+    try:
+        record = json.loads(path.read_bytes())
+        before = {answer["patient"] for answer in record["patients"]}
+        same = record["model_sha256"] == model.sha256 and before <= set(patients)
+    except (ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise StoreError(
+            path,
+            got="answers for other patients, or of another model",
+            expected="a new folder, or the same question",
+            do="choose another folder",
+        )
+
+
 def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path) -> Path:
     """Write OUT/predictions.csv, predictions.json and grids/<patient>.png; returns the first."""
     table = prediction_table(model, answers)
     for answer in answers:
         _draw(model, answer, folder / "grids" / f"{file_name(answer.prepared.patient)}.png")
     write_json(
-        folder / "predictions.json",
+        folder / ANSWERS,
         {
             "notice": NOTICE,
             "model_sha256": model.sha256,

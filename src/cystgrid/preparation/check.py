@@ -22,7 +22,7 @@ from cystgrid.preparation.outliers import (
     measured_scan,
 )
 from cystgrid.preparation.settings import PreparationSettings
-from cystgrid.preparation.workers import each
+from cystgrid.processes import each
 from cystgrid.progress import progress_bar
 
 
@@ -88,7 +88,7 @@ def check_cohort(
     jobs = _jobs(manifest.patients, faults)
     done: dict[int, RowCheck] = {}
     with progress_bar("check", len(jobs), quiet=quiet) as advance:
-        for row in each(partial(check_row, settings=settings), jobs, min(workers, len(jobs))):
+        for row in each(partial(check_row, settings=settings), jobs, workers):
             done[row.line] = row
             advance(1)
     rows = tuple(done[patient.line] for patient in manifest.patients)

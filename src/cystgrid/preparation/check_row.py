@@ -13,7 +13,7 @@ from cystgrid.errors import CystgridError
 from cystgrid.preparation.align import overlap
 from cystgrid.preparation.columns import column_file
 from cystgrid.preparation.facts import RoiFacts, ScanFacts, region_shown, roi_facts, scan_facts
-from cystgrid.preparation.placement import TWO_FRAMES, two_people
+from cystgrid.preparation.pair import origin_flags, pair_refusal
 from cystgrid.preparation.region import Region, find_region
 from cystgrid.preparation.settings import REFERENCE, Modality, PreparationSettings
 from cystgrid.preparation.standardise import foreground_percentiles
@@ -134,17 +134,14 @@ class _RowChecker:
             self.scans[modality] = scan
 
     def _compare_origins(self) -> None:
-        """T1 and T2 of two people, or of two examinations."""
-        if len(self.origins) < 2:
-            return
-        one, other = self.origins.values()
-        if one.of_another_person(other):
-            error = two_people(self.settings)
-            say = self._problem if self.settings.patient_ids == "agree" else self._warn
-            say("t1", f"and t2 cannot be one patient: got {error.got} by PatientID, expected "
-                f"{error.expected}; {error.do}")  # fmt: skip
-        if one.in_another_frame(other):
-            self._warn("t1", TWO_FRAMES)
+        """Whether the scans can be one patient's T1 and T2."""
+        if len(self.scans) == len(self.settings.modalities):
+            refusal = pair_refusal(self.scans, self.origins, self.settings)
+            if refusal is not None:
+                first, row = self.settings.modalities[0], self.row
+                self.problems.append(Finding.of_error(refusal, row.patient.line, row.name, first))
+        for column, sentence in origin_flags(self.origins, self.settings):
+            self._warn(column, sentence)
 
     def _overlap(self) -> float | None:
         if len(self.scans) < 2:

@@ -17,6 +17,7 @@ from cystgrid.preparation.patient import check_complete, prepare_patient
 from cystgrid.preparation.region_file import roi_file
 from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.preparation.store import (
+    INDEX,
     check_arrays,
     patient_folder,
     read_card,
@@ -24,9 +25,9 @@ from cystgrid.preparation.store import (
     write_index,
     write_patient,
 )
-from cystgrid.preparation.workers import each
+from cystgrid.processes import each
 from cystgrid.progress import progress_bar
-from cystgrid.provenance import digest, sha256_file, sha256_files
+from cystgrid.provenance import digest, refuse_other_kind, sha256_file, sha256_files
 from cystgrid.scans.reading import scan_files
 from cystgrid.scans.reference import Reference
 
@@ -87,6 +88,7 @@ def prepare_cohort(
     """
     began = time.monotonic()
     _check_names(manifest)
+    refuse_other_kind(folder, INDEX)
     _check_writable(folder)
     outcomes: dict[str, Outcome] = {}
     work = partial(_prepare_one, folder=folder, settings=settings)

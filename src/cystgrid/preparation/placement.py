@@ -8,20 +8,16 @@ from cystgrid.cohort.manifest import Patient
 from cystgrid.errors import ScanError
 from cystgrid.preparation.align import WorldBox, moved, overlap
 from cystgrid.preparation.columns import naming_the_column
+from cystgrid.preparation.pair import origin_flags, pair_refusal
 from cystgrid.preparation.region import Region, find_region
 from cystgrid.preparation.register import register
+from cystgrid.preparation.registration import Registration
 from cystgrid.preparation.settings import Modality, PreparationSettings
-from cystgrid.scans.dicom_tags import tag_name
+from cystgrid.scans.origin import Origin
 from cystgrid.scans.reading import scan_origin
 from cystgrid.scans.volume import Volume
 
 Scans = dict[Modality, Volume]
-
-TWO_FRAMES = (
-    "and the other scan state two frames of reference (FrameOfReferenceUID): perhaps two "
-    "examinations, whose positions need not match."
-)
-"""Goes on where ``t1`` leaves off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,25 +47,50 @@ def place(patient: Patient, read: Scans, settings: PreparationSettings) -> Place
         settings: how scans become crops.
 
     Raises:
-        ScanError: the scans are of two people, do not overlap, or could not be registered.
+        ScanError: the scans are not one patient's T1 and T2, do not overlap, or could not be
+            registered.
         CohortError: the region is unusable.
     """
+    origins = _origins(patient, settings)
+    refusal = pair_refusal(read, origins, settings)
+    if refusal is not None:
+        raise refusal
+    flags = [f"{name}: {sentence}" for name, sentence in origin_flags(origins, settings)]
     other = next((name for name in settings.modalities if name != settings.reference), None)
     if other is None:
         region = _region(patient, read, read, settings)
-        return Placement(read, region, {}, region.flags)
-    flags = _checked_origins(patient, settings)
+        return Placement(read, region, {}, (*flags, *region.flags))
     reference = read[settings.reference]
     percent = checked_overlap(reference, read[other], other)
     region = _region(patient, read, read, settings)
     box = None if patient.roi is None else WorldBox.around(reference, region.low, region.high)
-    found = register(reference, read[other], settings.registration, box, other)
+    found = _registered(reference, read[other], settings, box, other, region)
     scans = dict(read)
     if settings.registration.mode == "rigid":
         scans[other] = moved(read[other], found.transform)
         region = _region(patient, scans, read, settings)  # its mask may have moved with the scan
     alignment = {"overlap_percent": percent, **found.figures}
     return Placement(scans, region, alignment, (*flags, *found.flags, *region.flags))
+
+
+def _registered(
+    reference: Volume,
+    moving: Volume,
+    settings: PreparationSettings,
+    box: WorldBox | None,
+    where: str,
+    region: Region,
+) -> Registration:
+    """A registration around the region; a doubtful region is named where it fails."""
+    try:
+        return register(reference, moving, settings.registration, box, where)
+    except ScanError as error:
+        doubts = " ".join(region.flags)
+        if not doubts:
+            raise
+        raise ScanError(
+            error.where, got=f"{error.got} ({doubts})", expected=error.expected, do=error.do
+        ) from error
 
 
 def in_order(scans: Scans, settings: PreparationSettings) -> list[Volume]:
@@ -90,38 +111,15 @@ def _region(
         )
 
 
-def _checked_origins(patient: Patient, settings: PreparationSettings) -> list[str]:
-    """Refuse T1 and T2 of two people; flag those of two frames of reference."""
-    origins = []
+def _origins(patient: Patient, settings: PreparationSettings) -> dict[str, Origin]:
+    """What each scan states of itself, by modality."""
+    origins: dict[str, Origin] = {}
     for name in settings.modalities:
         reference = patient.scan(name)
         assert reference is not None, "check_complete has seen to it"
         with naming_the_column(name, reference):
-            origins.append(scan_origin(reference, settings.reading))
-    one, other = origins
-    flags = []
-    if one.of_another_person(other):
-        flags = [f"{name_both(settings)} state two {tag_name('PatientID')}s; used as chosen."]
-        if settings.patient_ids == "agree":
-            raise two_people(settings)
-    if one.in_another_frame(other):
-        flags.append(f"{settings.modalities[0]} {TWO_FRAMES}")
-    return flags
-
-
-def name_both(settings: PreparationSettings) -> str:
-    """The study's modalities as a sentence begins."""
-    return " and ".join(settings.modalities)
-
-
-def two_people(settings: PreparationSettings) -> ScanError:
-    """The refusal of T1 and T2 that are of two patients by their headers."""
-    return ScanError(
-        f"{name_both(settings)}: {tag_name('PatientID')}",
-        got="two patients",
-        expected="scans of one patient",
-        do='check the pair; if ids were replaced series by series, set patient_ids = "flag"',
-    )
+            origins[name] = scan_origin(reference, settings.reading)
+    return origins
 
 
 def checked_overlap(reference: Volume, other: Volume, name: str) -> float:

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from cystgrid.cohort.manifest import is_box
+from cystgrid.cohort.manifest import box_edges, is_box
 from cystgrid.errors import CohortError
 from cystgrid.preparation.region_file import read_roi_mask
 from cystgrid.scans.settings import ReadSettings
@@ -20,6 +20,9 @@ SAME_GRID_MM = 0.5
 
 TOUCH = 1e-6
 """In voxels: a place this near an edge lies on it."""
+
+SMALLEST_MM = 15.0
+"""In-plane, along its longer side: an atrophied pancreas, or its head alone, is larger."""
 
 PIECE = 2**18
 """Voxels of a mask placed at a time, so that a mask that fills its grid takes little memory."""
@@ -74,18 +77,28 @@ def find_region(
         i, j, k = reference.shape
         return Region((-0.5, -0.5, -0.5), (i - 0.5, j - 0.5, k - 0.5))
     if is_box(roi):
-        return _box_region(roi, reference)
+        region = _box_region(roi, reference)
+        return replace(region, flags=(*region.flags, *_size_flags(region, reference)))
     mask = read_roi_mask(roi, reading, labels)
     placed, flags = placed_mask(mask, scans, as_read or scans)
     region = mask_region(placed, reference)
     notes = tuple(f"roi: {note}" for note in mask.notes)
-    return replace(region, flags=(*notes, *flags, *region.flags))
+    small = _size_flags(region, reference)
+    return replace(region, flags=(*notes, *flags, *region.flags, *small))
+
+
+def _size_flags(region: Region, reference: Volume) -> tuple[str, ...]:
+    """Of a region too small for an organ."""
+    x, y = ((region.high[n] - region.low[n]) * reference.spacing[n] for n in (0, 1))
+    if max(x, y) >= SMALLEST_MM:
+        return ()
+    return (f"roi: only {x:.1f} x {y:.1f} mm in-plane, less than any pancreas.",)
 
 
 def _box_region(roi: str, reference: Volume) -> Region:
     """Bounds on the reference grid of a box's 8 corners."""
-    edges = np.array([float(part) for part in roi.split(",")]).reshape(3, 2)
-    if not np.isfinite(edges).all() or (edges[:, 0] >= edges[:, 1]).any():
+    edges = box_edges(roi)
+    if edges is None:
         raise CohortError(
             "roi",
             got=roi,
@@ -100,7 +113,7 @@ def _box_region(roi: str, reference: Volume) -> Region:
     if kept <= 0:
         raise _outside()
     if kept < 1 - 1e-3:
-        flag = f"roi: {1 - kept:.0%} of the box lies outside the scan and was cut off."
+        flag = f"roi: {kept:.1%} of the box lies inside the scan; the rest was cut off."
         return replace(region, flags=(flag,))
     return region
 

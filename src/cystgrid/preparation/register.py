@@ -34,6 +34,9 @@ BEYOND_MM = 5.0
 FAR_MM = 5.0
 """A measured shift from here on is worth a flag: a slice's usual thickness in these scans."""
 
+FAR_DEGREES = 3.0
+"""A turn from here on is worth a flag: people lie still but for their breath."""
+
 ACCURACY_MM = 1.0
 """Of the measured shift: a registration that leaves more has not come to an end."""
 
@@ -159,9 +162,10 @@ def _registered(
     degrees, length = _degrees(transform), float(np.linalg.norm((x, y, z)))
     _check_bounds(length, degrees, settings, where)
     flag = f"{where}: moved by {length:.1f} mm and turned by {degrees:.1f} degrees onto the"
+    flags = (f"{flag} reference scan.",) if length >= FAR_MM or degrees >= FAR_DEGREES else ()
     return Registration(
         transform, (x, y, z), degrees, before, after, float(np.linalg.norm(disagreement)),
-        fit.information_before, fit.information_after, (f"{flag} reference scan.",),
+        fit.information_before, fit.information_after, flags,
     )  # fmt: skip
 
 

@@ -85,6 +85,8 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
     """
     place = patient_folder(folder, prepared.patient)
     (place / CARD).unlink(missing_ok=True)  # an old card never stands beside a new crop
+    for half_written in place.glob(".*.tmp"):  # by a process that was killed
+        half_written.unlink()
     lesion = prepared.lesion
     card = {
         "schema": SCHEMA,

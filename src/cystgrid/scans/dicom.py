@@ -17,8 +17,10 @@ from cystgrid.scans.dicom_series import find_series
 from cystgrid.scans.dicom_tags import text
 from cystgrid.scans.intensities import check_magnitude
 from cystgrid.scans.origin import Origin
+from cystgrid.scans.series_header import read_acquisition
 from cystgrid.scans.settings import ReadLimits, ReadSettings
 from cystgrid.scans.volume import Array, Volume
+from cystgrid.scans.weighting import guess_weighting
 
 __all__ = ["is_dicom", "read_dicom", "series_files", "series_origin"]
 
@@ -61,13 +63,15 @@ def series_files(path: Path, series_uid: str | None, settings: ReadSettings) -> 
 
 
 def series_origin(path: Path, series_uid: str | None, settings: ReadSettings) -> Origin:
-    """Whose scan a series is; arguments and errors as in ``read_dicom``."""
+    """Whose scan a series is, and of what weighting; arguments and errors as in ``read_dicom``."""
     header = find_series(path, series_uid, settings.limits).headers[0]
     patient, issuer, frame = (
         text(header.elements, keyword, header.path)
         for keyword in ("PatientID", "IssuerOfPatientID", "FrameOfReferenceUID")
     )
-    return Origin(f"{issuer}\0{patient}" if patient else "", frame)
+    guess = guess_weighting(read_acquisition(header.path, settings.limits))
+    person = f"{issuer}\0{patient}" if patient else ""
+    return Origin(person, frame, guess.weighting, guess.why)
 
 
 def _check_voxels(stack: Stack, limits: ReadLimits, path: Path) -> None:

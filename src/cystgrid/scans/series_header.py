@@ -178,6 +178,18 @@ def read_header(path: Path, limits: ReadLimits) -> FileHeader | str:
     )
 
 
+def read_acquisition(path: Path, limits: ReadLimits) -> Acquisition:
+    """How the image of one DICOM file was made, as far as it states it.
+
+    Raises:
+        ScanError: it is damaged.
+    """
+    with opened(path) as stream:
+        has_prefix(stream)
+        meta = read_meta(stream, path, limits)
+        return _acquisition(read_elements(stream, path, meta, SURVEY_TAGS, limits).elements, path)
+
+
 def _check_name(path: Path) -> None:
     if path.suffix.lower() in DICOM_SUFFIXES:
         raise ScanError(

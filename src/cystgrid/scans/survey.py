@@ -186,7 +186,7 @@ def summary_line(found: Survey) -> str:
     parts = [f"{kinds['t1']} T1", f"{kinds['t2']} T2", f"{kinds['other']} other MR"]
     parts += [f"{no_mr} not MR"] if no_mr else []
     beside = [f"{count} {name}" for name, count in found.others.items()]
-    beside += [f"{len(found.damaged)} damaged"] if found.damaged else []
+    beside += [f"{len(found.damaged)} that cannot be used"] if found.damaged else []
     return f"{len(found.files)} files: {len(found.series)} series ({', '.join(parts)})" + "".join(
         f", {part}" for part in beside
     )

@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
-from cystgrid.provenance import digest, write_json
+from cystgrid.provenance import digest, refuse_other_kind, write_json
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.engine import run_jobs
@@ -73,6 +74,7 @@ def train_model(
     Raises:
         SettingsError: more members than folds.
         CohortError: copies of a scan would train and select the same member.
+        StoreError: the folder holds another model, or something else of ours.
     """
     if settings.members > settings.folds:
         raise SettingsError(
@@ -81,8 +83,10 @@ def train_model(
             expected=f"at most deploy.folds ({settings.folds})",
             do="lower members or raise folds",
         )
+    refuse_other_kind(folder, "model.json")
     model, inputs = recipe.models.names[0], recipe.models.inputs[0]
     store = Store.open(prepared)
+    _refuse_another_model(folder, store, recipe.identity(model, inputs))
     jobs = _member_jobs(store, folder, recipe, settings, model, inputs)
     if copies == "refuse":
         check_inner_copies(store.copies(), [job.fold for job in jobs])
@@ -102,6 +106,25 @@ def train_model(
     for job in jobs:
         job.record.unlink()
     return path
+
+
+def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) -> None:
+    """Refuse to replace a finished model by one of other data or another recipe."""
+    path = folder / "model.json"
+    if not path.exists():
+        return
+    try:
+        card = json.loads(path.read_bytes())
+        same = (card["prepared"], card["recipe"]) == (store.digest, identity)
+    except (ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise StoreError(
+            path,
+            got="a model of other data or another recipe",
+            expected="a new folder, or the same training",
+            do="choose another folder",
+        )
 
 
 def _member_jobs(

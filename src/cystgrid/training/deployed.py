@@ -175,7 +175,7 @@ def load_model(folder: Path) -> DeployedModel:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             path,
-            got=f"{type(error).__name__}",
+            got="no such file" if isinstance(error, FileNotFoundError) else "something else",
             expected="the model.json of a model",
             do="give the folder that `cystgrid train` wrote",
         ) from error

@@ -15,7 +15,7 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import ignore_interrupts
+from cystgrid.processes import ignore_interrupts, interrupts_held, stop
 from cystgrid.progress import Advance, progress_bar
 
 Job = TypeVar("Job")
@@ -56,7 +56,8 @@ def _run_in_processes(jobs: Sequence[Job], run: Run, workers: int, advance: Adva
     drain.start()
     pool = ProcessPoolExecutor(workers, context, initializer=_keep_ticks, initargs=(ticks,))
     try:
-        futures = [pool.submit(_call, run, job) for job in jobs]
+        with interrupts_held():
+            futures = [pool.submit(_call, run, job) for job in jobs]
         wait(futures, return_when=FIRST_EXCEPTION)
         for future in futures:
             if future.done():
@@ -70,17 +71,9 @@ def _run_in_processes(jobs: Sequence[Job], run: Run, workers: int, advance: Adva
             do="free memory or lower --workers, and run again: it goes on",
         ) from error
     finally:
-        _stop(pool)
+        stop(pool)
         ticks.put(0)
         drain.join()
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers now: unfinished jobs leave nothing that counts, so nothing is lost."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
 
 
 def _drain(ticks: SimpleQueue[int], advance: Advance) -> None:

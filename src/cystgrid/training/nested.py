@@ -31,7 +31,14 @@ from cystgrid.cohort.splits import (
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
-from cystgrid.provenance import digest, sha256_bytes, versions, write_json, write_text
+from cystgrid.provenance import (
+    digest,
+    refuse_other_kind,
+    sha256_bytes,
+    versions,
+    write_json,
+    write_text,
+)
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.device import reproducible, resolve_precision, training_device
 from cystgrid.training.engine import run_jobs
@@ -93,6 +100,7 @@ def cross_validate(
         StoreError: the folder holds a run of other data, another recipe or another version.
         CohortError: the cohort does not fit the study, or copies of a scan would be split apart.
     """
+    refuse_other_kind(run, "run.json")
     store = Store.open(prepared)
     members = labelled_members(store, recipe.classes)
     pairs = [(model, inputs) for model in recipe.models.names for inputs in recipe.models.inputs]

@@ -74,7 +74,6 @@ def read_transformer_ipmn(src: Path, options: TransformerIpmnOptions) -> ImportR
     account.found["entries"] = len(listed)
     names = _names(listed, src)
     _take(listed, names, options.images or (src if src.is_dir() else src.parent), account, options)
-    account.notes.append('the file names no masks: the study needs roi = "whole"')
     patient_of = {names[e]: names[e] for e in listed if names[e] in account.patients}
     for path, folds in read.items():
         account.take_splits(path.stem, folds.splits(names), patient_of)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from cystgrid.cohort.phantom.dicom_files import Series, write_series
 from cystgrid.cohort.phantom.imaging import Image, Phantom, image_phantom, truth
 from cystgrid.cohort.phantom.nifti_files import write_nifti
 from cystgrid.errors import CohortError
-from cystgrid.processes import ignore_interrupts
+from cystgrid.processes import each
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_json, write_text
 
@@ -36,7 +34,7 @@ scans/<patient>/     T1- and T2-weighted scan, each on its own grid
 truth/<patient>/     pancreas.nii.gz and lesion.nii.gz on the T2 scan's grid; truth.json with the
                      cysts, the main duct, the breathing shift and the scanner, in mm, RAS+
 
-Made with: {patients} patients, seed {seed}, format {image_format}.
+Made with: {patients} patients, seed {seed}, format {image_format}, reduction {reduction:g}.
 """
 
 
@@ -68,7 +66,7 @@ def write_phantom_cohort(
     first ten of a cohort of ninety are those of a cohort of ten.
 
     Args:
-        folder: made where it does not exist; files of the same name are replaced.
+        folder: made where it does not exist; the same phantoms may be there already.
         patients: how many, at least 1.
         seed: not negative.
         image_format: of the scans; masks are always NIfTI.
@@ -80,18 +78,22 @@ def write_phantom_cohort(
         The path of ``cohort.csv``; its columns are ``COLUMNS``, its paths relative to it.
 
     Raises:
-        CohortError: ``patients``, ``seed``, ``workers`` or ``image_format`` makes no sense.
+        CohortError: ``patients``, ``seed``, ``workers`` or ``image_format`` makes no sense; or the
+            folder holds another cohort.
     """
     _check(patients, seed, image_format, workers, reduction)
+    readme = README.format(
+        patients=patients, seed=seed, image_format=image_format, reduction=reduction
+    )
+    _check_folder(folder, readme)
     folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "README.txt", readme)
     jobs = [_Job(folder, seed, index, image_format, reduction) for index in range(patients)]
     rows: dict[int, dict[str, str]] = {}
     with progress_bar("phantoms", patients, quiet=quiet) as advance:
-        for index, row in _results(jobs, workers):
+        for index, row in each(_write_patient, jobs, workers if workers > 1 else 0):
             rows[index] = row
             advance(1)
-    readme = README.format(patients=patients, seed=seed, image_format=image_format)
-    write_text(folder / "README.txt", readme)
     manifest = folder / "cohort.csv"
     write_text(manifest, _table([rows[index] for index in range(patients)]))
     return manifest
@@ -110,18 +112,17 @@ def _check(patients: int, seed: int, image_format: str, workers: int, reduction:
             raise CohortError(where, got=got, expected=expected, do="correct it and run again")
 
 
-def _results(jobs: list[_Job], workers: int) -> Iterator[tuple[int, dict[str, str]]]:
-    if workers <= 1:
-        yield from map(_write_patient, jobs)
-        return
-    # Spawned, not forked: a fork of a process whose BLAS has started threads can hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, ignore_interrupts)
-    try:
-        for done in as_completed([pool.submit(_write_patient, job) for job in jobs]):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _check_folder(folder: Path, readme: str) -> None:
+    """Refuse a folder in which another cohort, ours or anybody's, would be replaced."""
+    path = folder / "README.txt"
+    found = path.read_bytes() if path.is_file() else b""
+    if found != readme.encode() and ((folder / "cohort.csv").exists() or found):
+        raise CohortError(
+            folder,
+            got="a folder that holds another cohort",
+            expected="a new folder, or the same phantoms",
+            do="choose another folder",
+        )
 
 
 @contextmanager

@@ -12,7 +12,10 @@ from markupsafe import Markup
 
 from cystgrid import __version__
 from cystgrid.outputs.quality.model import QualityPage
-from cystgrid.provenance import NOTICE, write_text
+from cystgrid.provenance import NOTICE, refuse_others_file, write_text
+
+MARK = "cystgrid quality page"
+"""By which a page of ours is known."""
 
 CARDS_A_PAGE = 48
 """Divides by 2, 3, 4 and 6: full rows at every width of a window."""
@@ -34,6 +37,7 @@ def render_page(page: QualityPage) -> str:
         page=page,
         style=Markup(style),
         script=Markup(script),
+        mark=MARK,
         policy=_policy(style, script),
         cards_a_page=CARDS_A_PAGE,
         labels=sorted({card.label for card in page.cards if card.label}),
@@ -44,7 +48,12 @@ def render_page(page: QualityPage) -> str:
 
 
 def write_page(page: QualityPage, path: Path) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all.
+
+    Raises:
+        StoreError: a file that is no such page lies there.
+    """
+    refuse_others_file(path, MARK, "choose another name")
     write_text(path, render_page(page))
 
 
