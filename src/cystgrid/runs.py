@@ -23,7 +23,7 @@ from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
-from cystgrid.training.nested import cross_validate, labelled_members
+from cystgrid.training.nested import Protocol, cross_validate, labelled_members
 
 
 def run_crossval(
@@ -34,7 +34,9 @@ def run_crossval(
     *,
     models: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
+    features: Path | None = None,
     splits_file: Path | None = None,
+    protocol: Protocol = "nested",
     workers: int | None = None,
     quiet: bool = False,
 ) -> tuple[Table, list[str]]:
@@ -47,34 +49,57 @@ def run_crossval(
         study_file: where they came from, kept in the run word for word.
         models: instead of the study's.
         inputs: instead of the study's.
+        features: table for the models that read one, instead of the study's.
         splits_file: folds to take instead of the study's.
+        protocol: ``peer`` adds the published codes' way of choosing the epoch, beside the honest.
         workers: processes.
         quiet: no progress bars.
 
     Returns:
-        Table I for a terminal, and what has to be said of the folds taken from ``splits_file``.
+        Table I for a terminal, and what has to be said of the folds and of the trainings.
     """
     store = Store.open(prepared)
     study.check_prepared(store.settings, prepared)
-    recipe = study.recipe(models, inputs)
+    recipe = study.recipe(models, inputs, features)
     given, notes = None, list[str]()
     if splits_file is not None:
-        given, notes = given_splits(splits_file, labelled_members(store, recipe.classes))
+        given, notes = given_splits(splits_file, labelled_members(store, recipe.cohort))
     path = cross_validate(
-        prepared, run, recipe, study.splits, given=given, workers=workers, quiet=quiet
+        prepared,
+        run,
+        recipe,
+        study.splits,
+        given=given,
+        protocol=protocol,
+        workers=workers,
+        quiet=quiet,
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
     predictions = read_predictions(path)
     write_tables(predictions, run / "tables")
     draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
-    draw_training_curves(read_curves(run), run / "figures" / "training.png")
+    if curves := read_curves(run):
+        draw_training_curves(curves, run / "figures" / "training.png")
     draw_grids(
         example_pictures(store, recipe.classes, recipe.grid.cells),
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return console_table(predictions), notes
+    return console_table(predictions), [*notes, *collapse_notes(run)]
+
+
+def collapse_notes(run: Path) -> list[str]:
+    """Which models fell back to one class: one sentence each, none where all did more."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
+        counts[job.parents[2].name].append(json.loads(job.read_text("utf-8"))["collapsed"])
+    return [
+        f"{name}: {sum(fallen)} of {len(fallen)} trainings answer one class for every validation "
+        "patient; a lower learning rate or a longer warm-up may help"
+        for name, fallen in counts.items()
+        if any(fallen) and not name.startswith("majority")
+    ]
 
 
 def example_pictures(store: Store, classes: tuple[str, ...], cells: int) -> list[GridPicture]:
@@ -96,8 +121,9 @@ def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:
     curves: dict[str, list[TrainingCurve]] = defaultdict(list)
     for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
         record = json.loads(job.read_text("utf-8"))
-        rows = pd.read_csv(job.parent / "curve.csv")
-        curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
+        if "curve.csv" in record["files"]:  # else it has no epochs
+            rows = pd.read_csv(job.parent / "curve.csv")
+            curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
     return dict(curves)
 
 
@@ -108,12 +134,13 @@ def run_train(
     *,
     model: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
+    features: Path | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
-    recipe = study.recipe(model, inputs)
+    recipe = study.recipe(model, inputs, features)
     return train_model(
         prepared,
         folder,
@@ -141,14 +168,26 @@ def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -
 
 
 def run_predict(
-    model_folder: Path, source: Path | Patient, output: Path, *, quiet: bool = False
+    model_folder: Path,
+    source: Path | Patient,
+    output: Path,
+    *,
+    features: Path | None = None,
+    quiet: bool = False,
 ) -> tuple[str, list[tuple[str, str]]]:
     """Grade a cohort.csv or one patient.
+
+    Args:
+        model_folder: MODEL.
+        source: a manifest, or one patient.
+        output: folder of the answers.
+        features: table of the new patients, for a model that reads one.
+        quiet: no progress bar.
 
     Returns:
         The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
     """
-    model = load_model(model_folder)
+    model = load_model(model_folder, features)
     cohort = CohortSettings(classes=model.classes)
     patients = [source] if isinstance(source, Patient) else read_manifest(source, cohort).patients
     refuse_other_answers(model, [patient.patient for patient in patients], output)

@@ -14,9 +14,12 @@ from cystgrid.training.settings import TrainingSettings
 NEVER_DECAYED = ("cls_token", "pos_embed")
 """Learned inputs, not weights; Dosovitskiy et al. (2020) and timm leave them undecayed too."""
 
+MOMENTUM = 0.9
+"""Of ``sgd``; every peer that uses it has this value."""
+
 
 def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW with layer-wise rates (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT)."""
+    """Adam, AdamW or SGD with layer-wise rates (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT)."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.backbone.named_parameters():
         below_head = len(network.layers) - 1 - network.layer_of(name)
@@ -27,6 +30,8 @@ def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.
     rows = [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
     if settings.optimizer == "adam":
         return torch.optim.Adam(rows, fused=True)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(rows, momentum=MOMENTUM, fused=True)
     return torch.optim.AdamW(rows, fused=True)
 
 
