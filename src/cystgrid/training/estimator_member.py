@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cystgrid.grids.batches import gather_crops
 from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.classical import Cases, Estimator, build_estimator, load_estimator
+from cystgrid.models.classical import Cases, Estimator, load_estimator
+from cystgrid.models.registry import build_estimator
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import sha256_bytes, write_bytes
@@ -78,7 +79,7 @@ def train_estimator(store: Store, task: Task, after_epoch: Callable[[], None]) -
         standard = standard_of(train) if channels else np.zeros((0, 0))
         cases = [cases_of(side, channels, standard, recipe) for side in (train, validation)]
         torch.manual_seed(task.seed)
-        estimator = build_estimator(recipe.models, task.model)
+        estimator = build_estimator(recipe.models, task.model, task.inputs, recipe.grid.cells)
         estimator.fit(
             cases[0],
             task.targets(train),

@@ -160,4 +160,4 @@ def _refuse_divergence(loss: float, epoch: int, settings: TrainingSettings) -> N
 
 
 def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: t.detach().cpu().clone() for name, t in network.backbone.state_dict().items()}
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state().items()}

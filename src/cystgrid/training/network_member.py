@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cystgrid.grids.batches import Crops, gather_crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network, Shape
-from cystgrid.models.registry import build_model
+from cystgrid.models.registry import build_network
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
 from cystgrid.training.checkpoint import load_weights, save_weights
@@ -62,7 +62,7 @@ class NetworkMember:
         path = folder / f"{stem}.safetensors"
         return {
             "weights": path.name,
-            "sha256": save_weights(self.network.weights(), path),
+            "sha256": save_weights(self.network.state(), path),
             "standard": self.standard.tolist(),
             "precision": self.precision,
         }
@@ -78,15 +78,17 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
     with reproducible(settings.threads):
         train = [store.load(patient) for patient in task.fold.train]
         validation = [store.load(patient) for patient in task.fold.validation]
+        torch.manual_seed(task.seed)  # heads and, from scratch, whole networks are drawn from it
+        shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, train[0].crop.shape[-1])
         member = NetworkMember(
-            _build(task, _shape(recipe, channels, train[0])).to(device),
+            build_network(recipe.models, task.model, task.inputs, shape).to(device),
             standard_of(train), channels, recipe.grid, precision, device,
         )  # fmt: skip
-        started = member.network.weights()
+        started = {name: t.detach().clone() for name, t in member.network.state().items()}
         examples = [_examples(side, member, task) for side in (train, validation)]
 
         def attempt(candidate: TrainingSettings) -> Fit:
-            member.network.load_weights(started)
+            member.network.load_state(started)
             return fit(
                 member.network,
                 *examples,
@@ -101,22 +103,8 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
             settings, recipe.search, task.seed, attempt,
             lambda new, old: better(new.look, old.look, settings.select),
         )  # fmt: skip
-        member.network.load_weights(best.state)
+        member.network.load_state(best.state)
     return Trained(member, best.look, best.validation, best.curve, trials)
-
-
-def _build(task: Task, shape: Shape) -> Network:
-    """The network as it starts; heads and, from scratch, whole networks are drawn from the seed."""
-    torch.manual_seed(task.seed)
-    models = task.recipe.models
-    return build_model(
-        models.architecture(task.model), task.inputs, shape, models.weights_of(task.model)
-    )
-
-
-def _shape(recipe: Recipe, channels: tuple[int, ...], patient: PreparedPatient) -> Shape:
-    pixels = recipe.grid.pixels or int(patient.crop.shape[-1])
-    return Shape(len(channels), len(recipe.classes), recipe.grid.cells, pixels)
 
 
 def _examples(prepared: Sequence[PreparedPatient], member: NetworkMember, task: Task) -> Examples:
@@ -130,10 +118,8 @@ def load_network(
     """Take up a member that ``NetworkMember.save`` wrote (see ``load_member``)."""
     device = training_device()
     channels = channel_positions(card["modalities"], card["inputs"])
-    shape = Shape(len(channels), len(recipe.classes), recipe.grid.cells, card["pixels"])
-    network = build_model(
-        recipe.models.architecture(card["model"]), card["inputs"], shape, "none"
-    )
+    shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, card["pixels"])
+    network = build_network(recipe.models, card["model"], card["inputs"], shape)
     load_weights(network, folder / record["weights"], record["sha256"])
     return NetworkMember(
         network.to(device),

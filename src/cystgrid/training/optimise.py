@@ -21,8 +21,8 @@ MOMENTUM = 0.9
 def make_optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Adam, AdamW or SGD with layer-wise rates (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT)."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in network.backbone.named_parameters():
-        below_head = len(network.layers) - 1 - network.layer_of(name)
+    for name, parameter, layer in network.trainable():
+        below_head = len(network.layers) - 1 - layer
         rate = settings.learning_rate * settings.layer_decay**below_head
         plain = parameter.ndim < 2 or name in NEVER_DECAYED
         decay = 0.0 if plain else settings.weight_decay
