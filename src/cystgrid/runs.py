@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from cystgrid.cohort.manifest import CohortSettings, Patient, is_box, read_manifest
+from cystgrid.cohort.classes import CohortSettings
+from cystgrid.cohort.manifest import Patient, is_box, read_manifest
 from cystgrid.cohort.published import given_splits
 from cystgrid.evaluation.predictions import read_predictions
 from cystgrid.evaluation.tables import console_table, write_tables

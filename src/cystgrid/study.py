@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import SettingsError, UsageError
 from cystgrid.grids.tiling import GridSettings

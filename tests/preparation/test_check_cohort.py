@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.errors import CohortError
 from cystgrid.outputs.quality.check_page import check_page, write_check_page

@@ -26,7 +26,8 @@ from cystgrid.preparation.thumbnail import Thumbnail, crop_thumbnail
 
 LEGEND = (
     "The crop that a model sees: its middle slice, or the largest of a known lesion, which is then "
-    "outlined. The patient's right is on the left; pixels are square in mm."
+    "outlined. The patient's right is on the left; pixels are square in mm. An empty picture is a "
+    "scan that there is not."
 )
 INTRO = (
     "Every patient that was prepared, with what was flagged on the way, and every patient that was "
