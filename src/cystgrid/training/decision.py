@@ -60,11 +60,15 @@ def fuse(
         classes: class names; validations must have a column ``label``.
 
     Returns:
-        The fused rows of predictions and of validations, and the weights.
+        The fused rows of predictions and of validations, and the weights; only patients whom both
+        models answered are among them.
+
+    Raises:
+        SettingsError: one of the two is not in the run.
     """
     columns = [f"p_{name}" for name in classes]
-    tests = [_rows(predictions, pair, ["outer_fold", "patient"]) for pair in (first, second)]
-    inner = [_rows(validations, pair, PLACE) for pair in (first, second)]
+    tests = _common(predictions, (first, second), ["outer_fold", "patient"])
+    inner = _common(validations, (first, second), PLACE)
     model, inputs = fused_name(first, second)
     fused: list[pd.DataFrame] = []
     learned: list[pd.DataFrame] = []
@@ -106,21 +110,24 @@ def best_weight(
     return float(min((1.0, 0.0, float(inside.x)), key=loss))
 
 
-def _rows(frame: pd.DataFrame, pair: Pair, order: list[str]) -> pd.DataFrame:
-    chosen = frame[(frame["model"] == pair[0]) & (frame["inputs"] == pair[1])]
-    if chosen.empty:
-        raise SettingsError(
-            "models.fusions",
-            got=f"{pair[0]} on {pair[1]}, which this run does not have",
-            expected="two models of models.names, each as model or model:inputs",
-            do="correct the study",
-        )
-    return chosen.sort_values(order).reset_index(drop=True)
+def _common(frame: pd.DataFrame, pairs: Sequence[Pair], place: list[str]) -> list[pd.DataFrame]:
+    """The rows of each model for what both of them answered, in one order."""
+    sides = []
+    for model, inputs in pairs:
+        chosen = frame[(frame["model"] == model) & (frame["inputs"] == inputs)]
+        if chosen.empty:
+            raise SettingsError(
+                "models.fusions",
+                got=f"{model} on {inputs}, which this run does not have",
+                expected="two models of models.names, each as model or model:inputs",
+                do="correct the study",
+            )
+        sides.append(chosen.set_index(place))
+    both = sides[0].index.intersection(sides[1].index).sort_values()
+    return [side.loc[both].reset_index() for side in sides]
 
 
 def _mixed(sides: Sequence[pd.DataFrame], columns: list[str], weight: float) -> pd.DataFrame:
-    if list(sides[0]["patient"]) != list(sides[1]["patient"]):
-        raise ValueError("two models of one run predicted other patients")
     mixed = weight * sides[0][columns].to_numpy() + (1 - weight) * sides[1][columns].to_numpy()
     table = sides[0].copy()
     table[columns] = mixed

@@ -34,7 +34,7 @@ class EstimatorMember:
 
     Attributes:
         estimator: fitted.
-        standard: ``(modality, landmark)`` of its training patients; empty where it sees no scan.
+        standard: ``(modality, landmark)`` of its training patients; 0 where it sees no scan.
         channels: which modalities of a crop it sees.
         recipe: grid and, for models on a table of features, the table.
         threads: of the processor.
@@ -76,7 +76,7 @@ def train_estimator(store: Store, task: Task, after_epoch: Callable[[], None]) -
     with reproducible(threads):
         train = [store.load(patient) for patient in task.fold.train]
         validation = [store.load(patient) for patient in task.fold.validation]
-        standard = standard_of(train) if channels else np.zeros((0, 0))
+        standard = standard_of(train, channels)
         cases = [cases_of(side, channels, standard, recipe) for side in (train, validation)]
         torch.manual_seed(task.seed)
         estimator = build_estimator(recipe.models, task.model, task.inputs, recipe.grid.cells)

@@ -140,10 +140,22 @@ def load_member(card: dict[str, Any], record: dict[str, Any], folder: Path, reci
     return load_estimator_member(card, record, folder, recipe)
 
 
-def standard_of(train: Sequence[PreparedPatient]) -> NDArray[np.float64]:
-    """Standard landmarks ``(modality, landmark)`` of training patients."""
-    percentiles = np.stack([patient.percentiles for patient in train], axis=1)
-    return np.stack([fit_standard(scans) for scans in percentiles])
+def standard_of(
+    train: Sequence[PreparedPatient], channels: Sequence[int]
+) -> NDArray[np.float64]:
+    """Standard landmarks ``(modality, landmark)`` of training patients.
+
+    Args:
+        train: the training patients.
+        channels: modalities that are used; the rows of the others are 0.
+
+    Raises:
+        CohortError: no training patient has a scan of a modality that is used.
+    """
+    standard = np.zeros(train[0].percentiles.shape)
+    for modality in channels:
+        standard[modality] = fit_standard([patient.percentiles[modality] for patient in train])
+    return standard
 
 
 def channel_positions(modalities: Sequence[str], inputs: str) -> tuple[int, ...]:

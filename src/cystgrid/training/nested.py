@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import (
+    InnerFold,
     Member,
-    OuterFold,
     Splits,
     SplitSettings,
     nested_splits,
@@ -25,7 +25,8 @@ from cystgrid.cohort.splits import (
     read_splits,
     write_splits,
 )
-from cystgrid.errors import StoreError
+from cystgrid.errors import CohortError, StoreError
+from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
 from cystgrid.provenance import digest, refuse_other_kind, versions, write_json
@@ -195,10 +196,11 @@ def _trainings(
     store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
 ) -> list[Training]:
     """The nested trainings of one model on one kind of inputs."""
+    jobs = _Jobs(store, run, recipe, pair)
     return [
-        _training(store, run, recipe, pair, i, j, outer)
+        jobs.training(i, j, fold, outer.test)
         for i, outer in enumerate(splits.outer)
-        for j in range(len(outer.inner))
+        for j, fold in enumerate(outer.inner)
     ]
 
 
@@ -206,32 +208,56 @@ def _peer_trainings(
     store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
 ) -> list[Training]:
     """One training an outer fold, which that fold selects: what published code does."""
+    jobs = _Jobs(store, run, recipe, pair)
     leaky = zip(splits.outer, peer_folds(splits), strict=True)
-    return [
-        _training(store, run, recipe, pair, i, PEER, OuterFold(outer.test, (fold,)))
-        for i, (outer, fold) in enumerate(leaky)
-    ]
+    return [jobs.training(i, PEER, fold, outer.test) for i, (outer, fold) in enumerate(leaky)]
 
 
-def _training(
-    store: Store, run: Path, recipe: Recipe, pair: Pair, i: int, j: int | str, outer: OuterFold
-) -> Training:
-    model, inputs = pair
-    fold = outer.inner[0 if j == PEER else int(j)]
-    name = PEER if j == PEER else f"inner-{j}"
-    identity = {"prepared": store.digest, **_identity(recipe, model, inputs)}
-    return Training(
-        model,
-        inputs,
-        i,
-        j,
-        fold,
-        outer.test,
-        store.folder,
-        run / "jobs" / f"{model}-{inputs}" / f"outer-{i}" / name,
-        recipe,
-        digest([identity, asdict(fold), outer.test]),
-    )
+class _Jobs:
+    """Makes the jobs of one model on one kind of inputs, of the patients that have such scans."""
+
+    def __init__(self, store: Store, run: Path, recipe: Recipe, pair: Pair) -> None:
+        self.store, self.run, self.recipe, self.pair = store, run, recipe, pair
+        wanted = set(CHANNELS[pair[1]])
+        self.blind = {
+            entry.patient
+            for entry in store.entries.values()
+            if wanted and not wanted & set(entry.modalities)
+        }
+        self.identity = {"prepared": store.digest, **_identity(recipe, *pair)}
+
+    def training(
+        self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]
+    ) -> Training:
+        """The job of one inner fold (or ``peer``) in outer fold ``i``."""
+        model, inputs = self.pair
+        seen = InnerFold(self._seen(fold.train, i), self._seen(fold.validation, i))
+        tested = self._seen(test, i)
+        name = PEER if j == PEER else f"inner-{j}"
+        return Training(
+            model,
+            inputs,
+            i,
+            j,
+            seen,
+            tested,
+            self.store.folder,
+            self.run / "jobs" / f"{model}-{inputs}" / f"outer-{i}" / name,
+            self.recipe,
+            digest([self.identity, asdict(seen), tested]),
+        )
+
+    def _seen(self, patients: tuple[str, ...], fold: int) -> tuple[str, ...]:
+        """Those of whom there is a scan that the inputs use; the others are not scored on them."""
+        kept = tuple(patient for patient in patients if patient not in self.blind)
+        if not kept:
+            raise CohortError(
+                f"inputs {self.pair[1]}: outer fold {fold}",
+                got="a side of which no patient has such a scan",
+                expected="one at least",
+                do="take inputs that more patients have",
+            )
+        return kept
 
 
 def _write_outcome(

@@ -82,7 +82,7 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
         shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, train[0].crop.shape[-1])
         member = NetworkMember(
             build_network(recipe.models, task.model, task.inputs, shape).to(device),
-            standard_of(train), channels, recipe.grid, precision, device,
+            standard_of(train, channels), channels, recipe.grid, precision, device,
         )  # fmt: skip
         started = {name: t.detach().clone() for name, t in member.network.state().items()}
         examples = [_examples(side, member, task) for side in (train, validation)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import CHANNELS, ModelSettings
 from cystgrid.provenance import digest
