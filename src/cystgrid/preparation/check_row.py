@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from cystgrid.cohort.cells import age_fault, sex_fault
 from cystgrid.cohort.findings import Finding
 from cystgrid.cohort.likeness import Fingerprint, fingerprint
 from cystgrid.cohort.manifest import Patient, is_box
@@ -100,6 +101,7 @@ class _RowChecker:
     def check(self) -> RowCheck:
         for modality in self.settings.modalities:
             self._check_scan(modality)
+        self._check_person()
         self._compare_origins()
         percent = self._overlap()
         reference = next((name for name in REFERENCE if name in self.scans), None)
@@ -131,6 +133,13 @@ class _RowChecker:
             foreground_percentiles(scan.voxels)  # a scan that cannot be standardised is refused
             self.facts[modality] = scan_facts(modality, scan)
             self.scans[modality] = scan
+
+    def _check_person(self) -> None:
+        """What a table of results by age or sex could not use; nobody is refused for it."""
+        patient = self.row.patient
+        for column, fault in (("age", age_fault(patient.age)), ("sex", sex_fault(patient.sex))):
+            if fault is not None:
+                self._warn(column, fault)
 
     def _missing(self, modality: Modality) -> None:
         """A problem, unless the study lets the other scan do alone."""
