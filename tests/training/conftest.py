@@ -50,7 +50,9 @@ def make_recipe(names=("resnet18",), *, models=None, search=None, cohort=None, *
     return Recipe(
         grid=GridSettings(cells=4),
         cohort=CohortSettings(**(cohort or {})),
-        models=ModelSettings(**{"names": names, "vit": "tiny", "weights": "none", **(models or {})}),
+        models=ModelSettings(
+            **{"names": names, "vit": "tiny", "weights": "none", **(models or {})}
+        ),
         training=TrainingSettings(**{**quick, "precision": "float32", **training}),
         search=SearchSettings(**(search or {})),
     )

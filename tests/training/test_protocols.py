@@ -126,7 +126,9 @@ CLASSICAL = ("majority", "site-only", "features-forest")
 def features(tmp_path_factory):
     path = tmp_path_factory.mktemp("features") / "features.csv"
     rows = {f"p{n:02}": (n % 3 + (n % 5) / 10, n) for n in range(18)}
-    path.write_text("patient,size,noise\n" + "".join(f"{p},{a},{b}\n" for p, (a, b) in rows.items()))
+    path.write_text(
+        "patient,size,noise\n" + "".join(f"{p},{a},{b}\n" for p, (a, b) in rows.items())
+    )
     return path
 
 
@@ -149,7 +151,9 @@ def test_models_without_epochs_run_through_the_same_folds(classical):
 
 
 def test_a_fusion_learns_on_inner_folds_and_says_what_on(classical):
-    learned = json.loads((classical / "decision.json").read_text())["features-forest+site-only-none"]
+    learned = json.loads((classical / "decision.json").read_text())[
+        "features-forest+site-only-none"
+    ]
     table = pd.read_csv(classical / "predictions.csv")
     for fold in learned:
         tested = set(table[table["outer_fold"] == fold["outer"]]["patient"])

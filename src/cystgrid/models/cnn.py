@@ -147,7 +147,7 @@ def _for_channels(stem: nn.Conv2d, channels: int) -> nn.Conv2d:
 
 
 def pretrained(name: str, weights: str) -> StateDict:
-    """torchvision's published state of a network, or that of a file of the same layout.
+    """Torchvision's published state of a network, or that of a file of the same layout.
 
     Raises:
         WeightsError: it cannot be had.

@@ -22,6 +22,12 @@ InputsByModel = dict[str, tuple[Inputs, ...]]
 KEYWORDS = ("hub", "none", "phantom")
 """Weights that are no path."""
 
+GIVEN_LATER = "given by --features"
+"""Stands for the table of features in a finished model."""
+
+Pair = tuple[str, str]
+"""A model and its inputs."""
+
 DEFAULT = "default"
 """Key, in a table by model, for the models that it does not name."""
 
@@ -46,6 +52,8 @@ class ModelSettings(Settings):
             grey value for each channel, trained with the weights).
         extractor: the network whose features ``cnn-svm`` and ``hussein-cca`` use.
         features: the table for the ``features`` models.
+        fusions: pairs of models whose answers are fused as well, with a weight that the inner folds
+            learn; each as ``model`` or ``model:inputs``.
     """
 
     names: tuple[str, ...] = Field(default=(VIT, "resnet18"), min_length=1)
@@ -56,6 +64,7 @@ class ModelSettings(Settings):
     absent: Literal["zero", "learned"] = "zero"
     extractor: Extractor = "alexnet"
     features: FeatureSettings | None = None
+    fusions: tuple[tuple[str, str], ...] = ()
 
     @field_validator("names")
     @classmethod
@@ -109,6 +118,61 @@ class ModelSettings(Settings):
             for name in self.names
             for inputs in _inputs_of(self.inputs, name)
             if inputs in entry_of(name).inputs
+        )
+
+    def fusion_pairs(self) -> tuple[tuple[Pair, Pair], ...]:
+        """The two (model, inputs) of every decision fusion.
+
+        Raises:
+            SettingsError: one of the two is not run, or runs on several inputs and names none.
+        """
+        return tuple((self._one_of(first), self._one_of(second)) for first, second in self.fusions)
+
+    def _one_of(self, asked: str) -> Pair:
+        known = {":".join(pair): pair for pair in self.pairs()}
+        found = [pair for key, pair in known.items() if asked in (key, pair[0])]
+        if len(found) != 1:
+            raise SettingsError(
+                "models.fusions",
+                got=f"{asked}, which is {len(found)} of the models that are run",
+                expected=f"one of {', '.join(known)}",
+                do="name the model, and its inputs where it has several",
+            )
+        return found[0]
+
+    def of_one(self, name: str, inputs: str) -> ModelSettings:
+        """What a finished model still needs of these settings; no path of this machine is left."""
+        features = self.features
+        if features is not None:
+            features = features.model_copy(update={"file": GIVEN_LATER})
+        return self.model_copy(
+            update={
+                "names": (name,),
+                "inputs": {name: (inputs,)},
+                "weights": "none",
+                "features": features if self.entry(name).sees == "features" else None,
+                "fusions": (),
+            }
+        )
+
+    def on_features(self, table: Path | None) -> ModelSettings:
+        """The same with another table of the same columns; None leaves it as it is.
+
+        Raises:
+            SettingsError: no columns are listed.
+        """
+        if table is None:
+            return self
+        if self.features is None:
+            raise SettingsError(
+                "models.features.columns",
+                got="none",
+                expected="the columns of the table that may enter",
+                do="list them in the study",
+            )
+        placed = os.path.abspath(table)  # noqa: PTH100 - keeps links
+        return self.model_copy(
+            update={"features": self.features.model_copy(update={"file": placed})}
         )
 
     def entry(self, name: str) -> ModelEntry:

@@ -54,7 +54,8 @@ def fuse(
     """Fuse two models' answers, fold by fold.
 
     Args:
-        first, second: the two.
+        first: model and inputs of the one.
+        second: of the other.
         predictions: as ``outcome.outer_predictions`` gives them.
         validations: as ``outcome.inner_validations`` gives them.
         classes: class names; validations must have a column ``label``.
@@ -96,7 +97,8 @@ def best_weight(
     """The weight of ``first`` with the least mean cross-entropy; the loss is convex in it.
 
     Args:
-        first, second: ``(patient, class)`` probabilities.
+        first: ``(patient, class)`` probabilities of the one.
+        second: of the other.
         truth: ``(patient,)`` class numbers.
     """
     rows = np.arange(len(truth))

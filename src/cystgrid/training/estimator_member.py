@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cystgrid.grids.batches import gather_crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.classical import Cases, Estimator, load_estimator
+from cystgrid.models.feature_table import FeatureSettings, read_features
 from cystgrid.models.registry import build_estimator
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
@@ -36,14 +38,16 @@ class EstimatorMember:
         estimator: fitted.
         standard: ``(modality, landmark)`` of its training patients; 0 where it sees no scan.
         channels: which modalities of a crop it sees.
-        recipe: grid and, for models on a table of features, the table.
+        grid: slices in a grid, pixels in a cell.
+        table: of features, for a model that reads one.
         threads: of the processor.
     """
 
     estimator: Estimator
     standard: NDArray[np.float64]
     channels: tuple[int, ...]
-    recipe: Recipe
+    grid: GridSettings
+    table: FeatureSettings | None
     threads: int
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
@@ -53,7 +57,19 @@ class EstimatorMember:
 
     def cases(self, prepared: Sequence[PreparedPatient]) -> Cases:
         """What the estimator may know of patients."""
-        return cases_of(prepared, self.channels, self.standard, self.recipe)
+        patients = tuple(patient.patient for patient in prepared)
+        return Cases(
+            patients,
+            tuple(patient.center for patient in prepared),
+            self._grids(prepared) if self.channels else None,
+            None if self.table is None else read_features(self.table, patients),
+        )
+
+    def _grids(self, prepared: Sequence[PreparedPatient]) -> Tensor:
+        crops = gather_crops(
+            prepared, self.channels, self.standard, torch.device("cpu"), self.grid.pixels
+        )
+        return crops.central(self.grid.cells)
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         """Write ``folder/stem.estimator``; returns the rest as JSON."""
@@ -71,49 +87,39 @@ class EstimatorMember:
 def train_estimator(store: Store, task: Task, after_epoch: Callable[[], None]) -> Trained:
     """Fit once on the training patients (see ``train_member``); no epoch, one tick."""
     recipe = task.recipe
-    threads = recipe.training_of(task.model).threads
     channels = channel_positions(store.modalities, task.inputs)
-    with reproducible(threads):
-        train = [store.load(patient) for patient in task.fold.train]
-        validation = [store.load(patient) for patient in task.fold.validation]
-        standard = standard_of(train, channels)
-        cases = [cases_of(side, channels, standard, recipe) for side in (train, validation)]
+    train = [store.load(patient) for patient in task.fold.train]
+    validation = [store.load(patient) for patient in task.fold.validation]
+    with reproducible(recipe.training_of(task.model).threads):
         torch.manual_seed(task.seed)
         estimator = build_estimator(recipe.models, task.model, task.inputs, recipe.grid.cells)
+        member = _member(estimator, standard_of(train, channels), channels, recipe, task.model)
         estimator.fit(
-            cases[0],
+            member.cases(train),
             task.targets(train),
-            cases[1],
+            member.cases(validation),
             task.targets(validation),
             len(recipe.classes),
             task.seed,
         )
-        found = estimator.probabilities(cases[1])
+        found = member.probabilities(validation)
     after_epoch()
     row = look(task.targets(validation), found, 1, float("nan"))
     trial = Trial({}, 1, row.validation_loss, row.validation_balanced_accuracy)
-    member = EstimatorMember(estimator, standard, channels, recipe, threads)
     return Trained(member, row, found, (), (trial,))
 
 
-def cases_of(
-    prepared: Sequence[PreparedPatient],
-    channels: tuple[int, ...],
+def _member(
+    estimator: Estimator,
     standard: NDArray[np.float64],
+    channels: tuple[int, ...],
     recipe: Recipe,
-) -> Cases:
-    """Central grids of the channels that are asked for, and the listed features."""
-    patients = tuple(patient.patient for patient in prepared)
-    grids = None
-    if channels:
-        crops = gather_crops(prepared, channels, standard, torch.device("cpu"), recipe.grid.pixels)
-        grids = crops.central(recipe.grid.cells)
-    return Cases(
-        patients,
-        tuple(patient.center for patient in prepared),
-        grids,
-        recipe.models.features_of(patients),
-    )
+    model: str,
+) -> EstimatorMember:
+    models = recipe.models
+    table = models.features if models.entry(model).sees == "features" else None
+    threads = recipe.training_of(model).threads
+    return EstimatorMember(estimator, standard, channels, recipe.grid, table, threads)
 
 
 def load_estimator_member(
@@ -121,10 +127,7 @@ def load_estimator_member(
 ) -> EstimatorMember:
     """Take up a member that ``EstimatorMember.save`` wrote (see ``load_member``)."""
     content = read_checked(folder / record["weights"], record["sha256"])
-    return EstimatorMember(
-        load_estimator(recipe.models, card["model"], content),
-        np.array(record["standard"], dtype=np.float64),
-        channel_positions(card["modalities"], card["inputs"]),
-        recipe,
-        recipe.training_of(card["model"]).threads,
-    )
+    estimator = load_estimator(recipe.models.architecture(card["model"]), content)
+    channels = channel_positions(card["modalities"], card["inputs"])
+    standard = np.array(record["standard"], dtype=np.float64)
+    return _member(estimator, standard, channels, recipe, card["model"])

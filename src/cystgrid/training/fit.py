@@ -43,10 +43,10 @@ class Fit:
     """What a training ends with.
 
     Attributes:
-        state: the backbone's tensors after the selected epoch.
+        state: the network's tensors after the selected epoch.
         selected: number of the selected epoch, from 1.
         curve: every epoch at which the validation fold was looked at.
-        validation: ``(patient, class)`` probabilities of the validation fold after the selected one.
+        validation: ``(patient, class)`` probabilities of the validation fold after that epoch.
     """
 
     state: dict[str, Tensor]
@@ -100,7 +100,7 @@ def fit(
         order = torch.randperm(len(train.crops), generator=generator)
         for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm
             chosen = patients.to(train.targets.device)
-            grids = training_batch(train.crops, chosen, grid, generator)
+            grids = training_batch(train.crops, chosen, grid, generator, network.form)
             with arithmetic(precision, grids.device):
                 scores = network(grids)
             loss = cross_entropy(scores.float(), train.targets[chosen], weight)

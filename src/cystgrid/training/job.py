@@ -112,9 +112,9 @@ def _texts(job: Training, trained: Trained, found: NDArray[np.float64]) -> dict[
     classes = job.recipe.classes
     texts = {
         TEST: probability_table(job.test, classes, found).to_csv(index=False),
-        VALIDATION: probability_table(
-            job.fold.validation, classes, trained.validation
-        ).to_csv(index=False),
+        VALIDATION: probability_table(job.fold.validation, classes, trained.validation).to_csv(
+            index=False
+        ),
     }
     if trained.curve:
         texts[CURVE] = pd.DataFrame([asdict(row) for row in trained.curve]).to_csv(index=False)

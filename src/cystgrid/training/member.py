@@ -66,7 +66,9 @@ class Trained:
         return {
             "selected_epoch": self.look.epoch,
             "selected": {
-                name: value for name, value in asdict(self.look).items() if value == value  # no NaN
+                name: value
+                for name, value in asdict(self.look).items()
+                if value == value  # no NaN
             },
             "collapsed": self.collapsed,
             "trials": [asdict(trial) for trial in self.trials],
@@ -120,7 +122,9 @@ def train_member(
     return train_estimator(store, task, after_epoch)
 
 
-def load_member(card: dict[str, Any], record: dict[str, Any], folder: Path, recipe: Recipe) -> Member:
+def load_member(
+    card: dict[str, Any], record: dict[str, Any], folder: Path, recipe: Recipe
+) -> Member:
     """Take up a member that was saved in ``folder``.
 
     Args:
@@ -140,9 +144,7 @@ def load_member(card: dict[str, Any], record: dict[str, Any], folder: Path, reci
     return load_estimator_member(card, record, folder, recipe)
 
 
-def standard_of(
-    train: Sequence[PreparedPatient], channels: Sequence[int]
-) -> NDArray[np.float64]:
+def standard_of(train: Sequence[PreparedPatient], channels: Sequence[int]) -> NDArray[np.float64]:
     """Standard landmarks ``(modality, landmark)`` of training patients.
 
     Args:

@@ -95,7 +95,12 @@ def cross_validate(
     nested = [_trainings(store, run, recipe, splits, pair) for pair in known]
     peers = [_peer_trainings(store, run, recipe, splits, pair) for pair in known]
     return _write_outcome(
-        run, store, recipe, [o.repeat for o in splits.outer], _whole(nested, done), _whole(peers, done)
+        run,
+        store,
+        recipe,
+        [o.repeat for o in splits.outer],
+        _whole(nested, done),
+        _whole(peers, done),
     )
 
 
@@ -226,9 +231,7 @@ class _Jobs:
         }
         self.identity = {"prepared": store.digest, **_identity(recipe, *pair)}
 
-    def training(
-        self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]
-    ) -> Training:
+    def training(self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]) -> Training:
         """The job of one inner fold (or ``peer``) in outer fold ``i``."""
         model, inputs = self.pair
         seen = InnerFold(self._seen(fold.train, i), self._seen(fold.validation, i))

@@ -85,13 +85,15 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
             standard_of(train, channels), channels, recipe.grid, precision, device,
         )  # fmt: skip
         started = {name: t.detach().clone() for name, t in member.network.state().items()}
-        examples = [_examples(side, member, task) for side in (train, validation)]
+        examples = _examples(train, member, task)
+        others = _examples(validation, member, task)
 
         def attempt(candidate: TrainingSettings) -> Fit:
             member.network.load_state(started)
             return fit(
                 member.network,
-                *examples,
+                examples,
+                others,
                 recipe.grid,
                 candidate,
                 precision,
@@ -99,7 +101,7 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
                 after_epoch=after_epoch,
             )
 
-        best, trials = search(
+        best, _, trials = search(
             settings, recipe.search, task.seed, attempt,
             lambda new, old: better(new.look, old.look, settings.select),
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Finished jobs -> the tables of a run.
 
-    RUN/predictions.csv        out-of-fold: each outer fold by the mean of its inner models
-    RUN/validation.csv         each inner validation fold by the one model that it selected
-    RUN/predictions-peer.csv   each outer fold by the model that it selected itself (it flatters)
-    RUN/patients.csv           who they are: centre, sex, age, modalities
+RUN/predictions.csv        out-of-fold: each outer fold by the mean of its inner models
+RUN/validation.csv         each inner validation fold by the one model that it selected
+RUN/predictions-peer.csv   each outer fold by the model that it selected itself (it flatters)
+RUN/patients.csv           who they are: centre, sex, age, modalities
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class TrainingSettings(Settings):
         epochs: passes; in each, every training patient gives one random window.
         batch: grids in one step.
         class_weights: of the classes in the cross-entropy: ``none`` counts patients alike,
-            ``balanced`` weighs each by the inverse of its class's frequency in training, and numbers
+            ``balanced`` weighs each by the inverse of its class's frequency in training; numbers
             are taken as they are, one a class in the study's order.
         select: what chooses the epoch on the inner validation fold: ``balanced_accuracy`` (ties go
             to the lower loss, then to the earlier epoch) or ``loss``.
