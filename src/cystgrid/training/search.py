@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Value = float | int | str
 TIE_BREAK = 1e-3
-"""Weight of the loss beside the balanced accuracy, where Optuna wants one number: it breaks ties."""
+"""Weight of the loss beside the accuracy, where Optuna wants one number: it breaks ties."""
 
 
 class SearchSettings(Settings):
