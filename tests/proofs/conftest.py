@@ -19,9 +19,8 @@ from cystgrid.training.settings import TrainingSettings
 CHANCE = 1 / len(CLASSES)
 STANDARD_ERRORS = 3
 FOLDS = SplitSettings(folds=3, turns=1)
-FAST = "cnn-svm"
-"""Random features of a ResNet18 and a support vector machine: nothing else learns as fast what
-there is to learn, a person's mark included."""
+FAST = "resnet18"
+"""On images of 16 pixels it learns what there is to learn in seconds, a person's mark included."""
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -51,7 +50,7 @@ def long(request):
 
 
 def recipe(names=(FAST,), *, cells=4, models=None, search=None, **training):
-    quick = {"epochs": 4, "warmup": 1, "batch": 8, "layer_decay": 1.0, "learning_rate": 1e-3}
+    quick = {"epochs": 6, "warmup": 1, "batch": 8, "layer_decay": 1.0, "learning_rate": 1e-3}
     plain = {"names": names, "weights": "none", "extractor": "resnet18"}
     return Recipe(
         grid=GridSettings(cells=cells),
