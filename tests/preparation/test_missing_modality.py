@@ -9,6 +9,7 @@ import pytest
 from cystgrid.cohort.manifest import Manifest, Patient
 from cystgrid.errors import CohortError, ScanError
 from cystgrid.outputs.grids import GridPicture, draw_grids
+from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.page import render_page
 from cystgrid.outputs.quality.prepared_page import prepared_facts, prepared_page
 from cystgrid.outputs.registration import draw_cohort_alignments
@@ -176,6 +177,8 @@ def test_pages_and_pictures_say_that_there_is_no_scan(patient, tmp_path):
     )
     assert text.count("<figcaption>no T1</figcaption>") == 1
     assert text.count("p1: there is no T1") == 1
+    assert text.count("without T1") == 1
+    assert "without T2" not in text
     assert text.count("<figcaption>T2</figcaption>") == 2
     sizes = {(t.pixels.shape, t.absent) for t in prepared_facts(single, ("t1", "t2")).thumbnails}
     assert len({shape for shape, _ in sizes}) == 1
@@ -187,7 +190,11 @@ def test_pages_and_pictures_say_that_there_is_no_scan(patient, tmp_path):
     assert (tmp_path / "single.png").stat().st_size < (tmp_path / "both.png").stat().st_size
 
 
-def test_one_scan_has_no_picture_of_an_alignment(manifest, tmp_path):
-    (tmp_path / "p2-alignment.png").write_bytes(b"of an earlier preparation")
+def test_what_there_is_not_has_no_picture_and_an_earlier_one_goes(manifest, tmp_path):
+    for name in ("p2-alignment.png", "p2-t1.png"):
+        (tmp_path / name).write_bytes(b"of an earlier preparation")
     draw_cohort_alignments(manifest, ALLOW, tmp_path, quiet=True)
-    assert [path.name for path in tmp_path.glob("*.png")] == ["p1-alignment.png"]
+    draw_cohort_corrections(
+        replace(manifest, patients=manifest.patients[1:]), ALLOW, tmp_path, quiet=True
+    )
+    assert {path.name for path in tmp_path.glob("*.png")} == {"p1-alignment.png", "p2-t2.png"}
