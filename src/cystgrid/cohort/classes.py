@@ -112,9 +112,10 @@ class CohortSettings(Settings):
 
     def merged(self, labels: Iterable[str | None]) -> tuple[Merged, ...]:
         """Which of these labels become another class, and how many there are of each; sorted."""
-        counts = Counter(label for label in labels if label and self.class_of(label) is not None)
+        counts = Counter(label for label in labels if label)
+        named = [(label, self.class_of(label), count) for label, count in sorted(counts.items())]
         return tuple(
-            Merged(label, str(name), count)
-            for label, count in sorted(counts.items())
-            if (name := self.class_of(label)) != label
+            Merged(label, name, count)
+            for label, name, count in named
+            if name is not None and name != label
         )

@@ -208,6 +208,10 @@ class _RowReader:
     settings: CohortSettings
     faults: list[Finding] = field(default_factory=list)
     _there: dict[str, bool] = field(default_factory=dict)
+    _known: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._known = self.settings.labels
 
     def read(self, line: str, number: int) -> Patient | None:
         """One row; None where its cells cannot be told apart or it names nobody."""
@@ -252,11 +256,10 @@ class _RowReader:
         return row[name].strip()
 
     def _label(self, label: str, line: int, patient: str) -> str | None:
-        known = self.settings.labels
-        if not label or label in known:
+        if not label or label in self._known:
             return label or None
         shown = f" {label!r}" if SHOWN_LABEL.fullmatch(label) else ""
-        self._fault(line, patient, "label", f"is unknown:{shown} (known: {', '.join(known)})")
+        self._fault(line, patient, "label", f"is unknown:{shown} (known: {', '.join(self._known)})")
         return None
 
     def _reference(self, cells: dict[str, str], name: str, line: int) -> str | None:

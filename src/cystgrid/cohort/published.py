@@ -135,15 +135,12 @@ def _lacking(name: str, splits: Splits, members: Sequence[Member]) -> list[str]:
     trained = [[{label_of[p] for p in turn.train} for turn in fold.inner] for fold in splits.outer]
     notes = []
     for label in sorted(set(label_of.values())):
-        for doing, without in (
-            ("tests", [n for n, labels in enumerate(tested) if label not in labels]),
-            ("trains on", [n for n, t in enumerate(trained) if not all(label in one for one in t)]),
-        ):
-            if without:
-                folds = (
-                    f"outer fold{'s' if len(without) > 1 else ''} {', '.join(map(str, without))}"
-                )
-                notes.append(f"folds {name!r}: {folds} {doing} nobody of the class {label!r}")
+        untested = [n for n, labels in enumerate(tested) if label not in labels]
+        untrained = [n for n, turns in enumerate(trained) if any(label not in t for t in turns)]
+        for verb, folds in (("test", untested), ("train on", untrained)):
+            if folds:
+                numbers = ", ".join(map(str, folds))
+                notes.append(f"folds {name!r}: outer {numbers} {verb} nobody of class {label!r}")
     return notes
 
 

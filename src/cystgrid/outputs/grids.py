@@ -68,8 +68,8 @@ def _draw_grid(axis: Axes, picture: GridPicture, number: int, cells: int) -> Non
         return
     name = picture.modalities[number].upper()
     if not picture.prepared.present[number]:
-        axis.text(0.5, 0.5, f"no {name}", ha="center", va="center", transform=axis.transAxes)
-        axis.set_title(picture.title, fontsize=9)
+        told = f"{picture.title}\nno {name}"
+        axis.text(0.5, 0.5, told, ha="center", va="center", transform=axis.transAxes)
         return
     window = central_window(picture.prepared.crop[number], cells)
     low, high = np.percentile(window, DISPLAY_PERCENTILES)

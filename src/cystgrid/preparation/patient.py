@@ -158,7 +158,8 @@ def check_complete(patient: Patient, settings: PreparationSettings) -> None:
             missing[0],
             got="nothing",
             expected=f"a scan, as the study uses {used}",
-            do=f"give the {missing[0]} scan, or study one modality",
+            do=f"give the {missing[0]} scan, study one modality, or set "
+            'preparation.missing_modality = "allow" in the study',
         )
     if len(missing) == len(settings.modalities):
         raise CohortError(

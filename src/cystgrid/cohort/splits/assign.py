@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,23 +38,34 @@ def assign_folds(
     rng = np.random.default_rng(seed)
     shuffled = [names[position] for position in rng.permutation(len(names))]
     shuffled.sort(key=lambda name: -len(groups[name]))  # stable: seeded order among equals
-    filled: list[list[Member]] = [[] for _ in range(folds)]
+    filled = [_Fold() for _ in range(folds)]
     for name in shuffled:
         ties = rng.permutation(folds)
-        best = min(range(folds), key=lambda f: (*_crowding(filled[f], groups[name]), ties[f]))
-        filled[best].extend(groups[name])
-    return [tuple(sorted(member.patient for member in fold)) for fold in filled]
+        best = min(range(folds), key=lambda f: (*filled[f].crowding(groups[name]), ties[f]))
+        filled[best].add(groups[name])
+    return [tuple(sorted(fold.patients)) for fold in filled]
 
 
-def _crowding(fold: list[Member], group: list[Member]) -> tuple[int, int, int]:
-    """Count the fold's patients: with the group's labels, its labels and centres, in all."""
-    labels = Counter(member.label for member in fold)
-    strata = Counter((member.label, member.center) for member in fold)
-    return (
-        sum(labels[member.label] for member in group),
-        sum(strata[(member.label, member.center)] for member in group),
-        len(fold),
-    )
+@dataclass
+class _Fold:
+    """A fold while it fills, counted as it goes: a thousand patients take a moment."""
+
+    patients: list[str] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    strata: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, group: list[Member]) -> None:
+        self.patients += [member.patient for member in group]
+        self.labels.update(member.label for member in group)
+        self.strata.update((member.label, member.center) for member in group)
+
+    def crowding(self, group: list[Member]) -> tuple[int, int, int]:
+        """How many there are with the group's labels, with its labels and centres, in all."""
+        return (
+            sum(self.labels[member.label] for member in group),
+            sum(self.strata[(member.label, member.center)] for member in group),
+            len(self.patients),
+        )
 
 
 def _check_enough(groups: dict[str, list[Member]], folds: int, setting: str) -> None:
