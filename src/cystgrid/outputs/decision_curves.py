@@ -14,6 +14,9 @@ from cystgrid.outputs.style import COLOURS, LINES, SMALLEST_TEXT
 LOWEST = -0.05
 """Acting on everybody falls without end; what lies lower is of no use to anybody."""
 
+HIGHEST_THRESHOLD = 0.9
+"""Beyond, a single patient acted on in vain weighs more than ten found, and lines leap."""
+
 FOOTNOTE = (
     "Out of fold. Net benefit per patient of acting where the probability is at least the\n"
     "threshold. Thin: acting on everybody; 0: acting on nobody."
@@ -32,7 +35,7 @@ def draw_decision_curves(evaluation: Evaluation, data: pd.DataFrame, kind: str, 
     Returns:
         ``path``.
     """
-    data = data[data["kind"] == kind]
+    data = data[(data["kind"] == kind) & (data["threshold"] <= HIGHEST_THRESHOLD)]
     top = float(data[["net_benefit", "everybody"]].to_numpy().max()) * 1.1
     titles = [method.name for method in evaluation.methods]
     with panels(titles, path, ("threshold", "net benefit"), FOOTNOTE) as axes:
@@ -42,17 +45,14 @@ def draw_decision_curves(evaluation: Evaluation, data: pd.DataFrame, kind: str, 
             for name, rows in own.groupby("class", sort=False):
                 code = evaluation.classes.index(str(name))
                 color, line = COLOURS[code % len(COLOURS)], LINES[code % len(LINES)]
-                label = (
-                    f"{name} or higher"
-                    if kind == AT_LEAST and code + 1 < len(evaluation.classes)
-                    else str(name)
-                )
+                grades = kind == AT_LEAST and code + 1 < len(evaluation.classes)
+                label = f"{name} or higher" if grades else str(name)
                 one.plot(rows["threshold"], rows["everybody"], color=color, linewidth=0.5)
                 one.plot(
                     rows["threshold"], rows["net_benefit"], color=color, linestyle=line,
                     linewidth=1.4, label=label,
                 )  # fmt: skip
-            one.set_xlim(0.0, 1.0)
+            one.set_xlim(0.0, HIGHEST_THRESHOLD)
             one.set_ylim(LOWEST, max(top, 0.05))
             one.legend(loc="upper right", fontsize=SMALLEST_TEXT - 0.5, borderaxespad=0.1)
     return path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.metrics.probabilities import bins
@@ -16,6 +16,11 @@ from cystgrid.outputs.style import BLUE, ORANGE, SMALLEST_TEXT
 
 BAR_HEIGHT = 0.12
 """Of the axes: the longest bar of how many answers were how sure."""
+
+PATIENTS_A_POINT = 25
+"""At least, or nearly: a share of fewer jumps about too much to show a line."""
+
+Values = NDArray[np.float64]
 
 FOOTNOTE = (
     "Out of fold. Points: bins of equal numbers of patients; on the grey line an answer is right\n"
@@ -38,19 +43,19 @@ def draw_reliability(evaluation: Evaluation, path: Path, after: pd.DataFrame | N
     with panels(titles, path, ("probability of the answer", "share right"), FOOTNOTE) as axes:
         for one, method in zip(axes, evaluation.methods, strict=True):
             one.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
-            _draw(one, evaluation, [method.rows], BLUE, "o-", "as predicted")
+            _draw(one, evaluation, method.rows, BLUE, "o-", "as predicted")
             if after is not None:
                 same = (after["model"] == method.model) & (after["inputs"] == method.inputs)
                 if same.any():
-                    _draw(one, evaluation, [after[same]], ORANGE, "s--", "after temperature")
+                    _draw(one, evaluation, after[same], ORANGE, "s--", "after temperature")
             unit_square(one)
             one.legend(loc="upper left", fontsize=SMALLEST_TEXT - 0.5, borderaxespad=0.1)
     return path
 
 
-def points(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def points(sure: Values, right: NDArray[np.bool_]) -> tuple[Values, Values]:
     """Mean probability and share that came true, of each bin, by rising probability."""
-    inside = bins(sure)
+    inside = bins(sure, PATIENTS_A_POINT)
     kept = np.unique(inside)
     return (
         np.array([sure[inside == number].mean() for number in kept]),
@@ -61,12 +66,12 @@ def points(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _draw(
     axes: Axes,
     evaluation: Evaluation,
-    parts: Sequence[pd.DataFrame],
+    rows: pd.DataFrame,
     color: str,
     style: str,
     label: str,
 ) -> None:
-    truth, _, probabilities = evaluation.arrays(pd.concat(parts))
+    truth, _, probabilities = evaluation.arrays(rows)
     sure = probabilities.max(axis=1)
     across, up = points(sure, probabilities.argmax(axis=1) == truth)
     axes.plot(across, up, style, color=color, markersize=3.5, linewidth=1.2, label=label)

@@ -66,12 +66,16 @@ def class_calibration_error(positive: Flags, values: Probabilities) -> float:
     return float(np.abs(gaps).sum() / values.size)
 
 
-def bins(values: Probabilities) -> NDArray[np.int64]:
+def bins(values: Probabilities, patients: int = PATIENTS_A_BIN) -> NDArray[np.int64]:
     """The bin of each value, ``(patients,)``: equal numbers of patients, equal values together.
 
     A value's bin follows from its mean rank among all, so that ties are never torn apart and the
     order of patients changes nothing.
+
+    Args:
+        values: ``(patients,)``.
+        patients: the fewest that a bin is to hold.
     """
-    count = max(1, min(MOST_BINS, values.size // PATIENTS_A_BIN))
+    count = max(1, min(MOST_BINS, values.size // patients))
     share = (rankdata(values, "average") - 0.5) / values.size
     return np.asarray(np.minimum(share * count, count - 1), dtype=np.int64)
