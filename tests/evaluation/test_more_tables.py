@@ -40,14 +40,14 @@ def test_the_classes_scores_are_the_tables_of_all_metrics(make_frame):
 
 def test_the_users_costs_and_specificity_are_used(make_frame):
     frame = make_frame()
-    plain, free, strict = (
+    plain, free, loose = (
         all_metrics(evaluate(frame, **choices)).data.set_index(["method", "class", "metric"])
-        for choices in ({}, {"costs": ((0.0,) * 3,) * 3}, {"specificity": 0.99})
+        for choices in ({}, {"costs": ((0.0,) * 3,) * 3}, {"specificity": 0.5})
     )
     at = ("cnn", "all", "expected_cost")
     assert free["pooled"][at] == 0.0 < plain["pooled"][at]
     at = ("cnn", "high", "sensitivity_at_specificity")
-    assert strict["pooled"][at] < plain["pooled"][at]
+    assert loose["pooled"][at] > plain["pooled"][at]
 
 
 def test_pairs_turn_their_sign_with_their_order_and_are_corrected_together(make_frame):
@@ -119,10 +119,11 @@ def test_groups_have_their_own_figures_and_small_ones_say_so(make_frame, patient
     assert data.loc[("center", "B", "cnn"), "patients"] == 5
     assert math.isnan(data.loc[("center", "B", "cnn"), "accuracy"])
     assert any(cell.value == "too few" for row in table.printed.cells for cell in row)
-    women = found.predictions.frame.query("model == 'cnn' and patient.str[-1:] in list('02468')")
+    women = found.predictions.frame.query("model == 'cnn'")
+    women = women[women["patient"].str[-1].isin(list("02468"))]
     share = (women["label"] == women["predicted"]).mean()
     assert data.loc[("sex", "F", "cnn"), "accuracy"] == pytest.approx(share, abs=1e-12)
-    ages = [group for group in data.loc["age"].index.get_level_values(0).unique()]
+    ages = list(data.loc["age"].index.get_level_values(0).unique())
     assert ages == ["< 60", "60 to < 80", ">= 80", "unknown"]
 
 

@@ -24,6 +24,7 @@ RESAMPLES = 500
 """Of a band, which shows a region and no figure; tables have more."""
 
 GRID = np.linspace(0.0, 1.0, 101)
+SAME_PLACE = 1e-12
 LIMITS = (0.025, 0.975)
 FOOTNOTE = (
     "Out of fold, each class against all others. Bands: 95 % at each place,\n"
@@ -124,6 +125,8 @@ def _draw(axes: Axes, evaluation: Evaluation, method: str, heights: Curve) -> No
 
 
 def _legend(axes: Axes, place: str) -> None:
+    if not axes.get_legend_handles_labels()[0]:
+        return  # one class only: nothing was drawn
     axes.legend(
         loc=place, fontsize=SMALLEST_TEXT - 0.5, handlelength=1.8, borderaxespad=0.1,
         labelspacing=0.2, frameon=True, framealpha=0.7, edgecolor="none",
@@ -137,9 +140,14 @@ def _shares(weights: Values) -> Values:
 
 
 def _at(places: Values, heights: Values) -> Values:
-    """Heights at ``GRID``; where a curve rises upright, its top."""
+    """Heights at ``GRID``, straight between thresholds; where a curve rises upright, its top."""
     out = np.empty((len(places), GRID.size))
     for draw, (place, height) in enumerate(zip(places, heights, strict=True)):
-        tops = np.append(np.diff(place) > 0, True)  # the last point of each upright run
-        out[draw] = np.interp(GRID, place[tops], height[tops])
+        after = np.searchsorted(place, GRID + SAME_PLACE, side="right").clip(max=place.size - 1)
+        before = np.maximum(after - 1, 0)
+        width = place[after] - place[before]
+        part = np.divide(
+            GRID - place[before], width, out=np.ones(GRID.size), where=width > SAME_PLACE
+        )
+        out[draw] = height[before] + part.clip(0.0, 1.0) * (height[after] - height[before])
     return out

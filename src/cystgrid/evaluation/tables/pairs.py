@@ -113,8 +113,11 @@ class _Resampled:
                 for name, found in everyone.items()
                 if np.isin(shared, found.patients).all()
             }
-            content = [column for found in knowing.values() for column in found.content()]
-            order = np.lexsort(content) if content else np.arange(0)
+            if key:
+                content = [column for found in knowing.values() for column in found.content()]
+                order = np.lexsort(content)
+            else:
+                order = np.arange(0)
             self.sets[key] = {name: found.take(order) for name, found in knowing.items()}
         return key, self.sets[key][first], self.sets[key][second]
 
