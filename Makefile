@@ -35,6 +35,8 @@ fuzz: install ## damage 20,000 scans and judge how each is read, minutes
 bench: install ## time, memory and accuracy against references, in the same run; minutes
 	$(BIN)/python benchmarks/read_series.py
 	$(BIN)/python benchmarks/registration.py --cases 20
+	$(BIN)/python benchmarks/metrics_agree.py
+	$(BIN)/python benchmarks/intervals.py --simulations 200
 
 structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md

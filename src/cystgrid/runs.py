@@ -12,14 +12,12 @@ from rich.table import Table
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.manifest import Patient, is_box, read_manifest
 from cystgrid.cohort.published import given_splits
-from cystgrid.evaluation.predictions import read_predictions
-from cystgrid.evaluation.tables import console_table, write_tables
-from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.outputs.prediction import prediction_table, refuse_other_answers, write_answers
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, write_text
+from cystgrid.results import evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
@@ -77,9 +75,7 @@ def run_crossval(
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
-    predictions = read_predictions(path)
-    write_tables(predictions, run / "tables")
-    draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
+    results = evaluate_file(path, run / "tables", run / "figures", quiet=quiet)
     if curves := read_curves(run):
         draw_training_curves(curves, run / "figures" / "training.png")
     draw_grids(
@@ -87,7 +83,7 @@ def run_crossval(
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return console_table(predictions), [*notes, *collapse_notes(run)]
+    return results.table1, [*notes, *collapse_notes(run)]
 
 
 def collapse_notes(run: Path) -> list[str]:

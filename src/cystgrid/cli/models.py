@@ -1,4 +1,4 @@
-"""Verbs from prepared patients to tables, models and answers."""
+"""Verbs from prepared patients to runs, models and answers."""
 
 from __future__ import annotations
 
@@ -82,30 +82,6 @@ def crossval(
     show(quiet, table)
     for note in notes:
         say(quiet, f"note: {note}")
-
-
-@app.command(epilog="Example: cystgrid tables run, or: cystgrid tables predictions.csv -o tables")
-@verb
-def tables(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run, or any predictions.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Folder. Default: tables/ beside the predictions."),
-    ] = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Write the tables of any predictions file, ours or not."""
-    from cystgrid.evaluation.predictions import read_predictions
-    from cystgrid.evaluation.tables import console_table, write_tables
-
-    path = source / "predictions.csv" if source.is_dir() else source
-    predictions = read_predictions(path)
-    written = write_tables(predictions, output or path.parent / "tables")
-    show(quiet, console_table(predictions))
-    say(quiet, "\n".join(str(one) for one in written))
 
 
 @app.command(epilog="Example: cystgrid train prepared -o model --study studies/demo.toml")
