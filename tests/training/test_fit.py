@@ -88,7 +88,8 @@ def test_a_member_put_away_answers_the_same(prepared, tmp_path):
 
     store, member, fitted = train(prepared)
     record = save_member(member, fitted, tmp_path / "model.safetensors")
-    again = load_member(record, tmp_path, architecture="resnet18", shape=Shape(2, 3, 32),
+    again = load_member(record, tmp_path, architecture="resnet18", inputs="early",
+                        shape=Shape(2, 3, 4, 16),
                         channels=(0, 1), grid=GridSettings(cells=4))  # fmt: skip
     patients = [store.load(p) for p in TEST]
     np.testing.assert_array_equal(member.probabilities(patients), again.probabilities(patients))

@@ -26,6 +26,8 @@ from cystgrid.models.weights import (
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's pretrained networks expect (its documentation of the weights)."""
 
+OLD_LAYER = re.compile(r"(denselayer\d+)\.(norm|conv)\.([12])\.")
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -163,4 +165,4 @@ def pretrained(name: str, weights: str) -> StateDict:
 
 def _plain_names(state: StateDict) -> StateDict:
     """The published DenseNet was saved when its layers were still called ``norm.1``."""
-    return {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", name): t for name, t in state.items()}
+    return {OLD_LAYER.sub(r"\1.\2\3.", name): tensor for name, tensor in state.items()}

@@ -49,12 +49,14 @@ def fuse(t1: Network, t2: Network, shape: Shape) -> Network:
         for layer in t1.layers
     ]
     last = below.pop()
-    return Network(
+    fused = Network(
         LateFusion(*branches, length, shape.classes),
-        mean=t1.mean.reshape(1).tolist(),
-        std=t1.std.reshape(1).tolist(),
+        mean=(0.0,),
+        std=(1.0,),
         layers=(*below, (*last, HEAD)),
         head=HEAD,
         channels=len(MODALITIES),
         form=t1.form,
     )
+    fused.mean, fused.std = t1.mean, t1.std
+    return fused

@@ -84,7 +84,7 @@ def train_model(
             do="lower members or raise folds",
         )
     refuse_other_kind(folder, "model.json")
-    model, inputs = recipe.models.names[0], recipe.models.inputs[0]
+    model, inputs = recipe.models.pairs()[0]
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
     jobs = _member_jobs(store, folder, recipe, settings, model, inputs)

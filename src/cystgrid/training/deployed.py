@@ -157,15 +157,16 @@ def load_model(folder: Path) -> DeployedModel:
                 expected=f"schema {SCHEMA}",
                 do="use the version of cystgrid that made it",
             )
-        shape = Shape(len(card["channels"]), len(card["classes"]), card["image"])
         preparation = PreparationSettings.parse(card["preparation"], str(path))
         grid = GridSettings.parse(card["grid"], str(path))
+        shape = Shape.of(len(card["channels"]), len(card["classes"]), grid, preparation.cell)
         channels = channel_positions(preparation.modalities, card["inputs"])
         members = tuple(
             load_member(
                 record,
                 folder,
                 architecture=card["architecture"],
+                inputs=card["inputs"],
                 shape=shape,
                 channels=channels,
                 grid=grid,

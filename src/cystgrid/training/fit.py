@@ -54,7 +54,7 @@ class Fit:
     """What a training ends with.
 
     Attributes:
-        state: the backbone's tensors after the selected epoch.
+        state: the network's tensors after the selected epoch.
         selected: number of the selected epoch, from 1.
         curve: every epoch at which the validation fold was looked at.
     """
@@ -102,7 +102,7 @@ def fit(
         order = torch.randperm(len(train.crops), generator=generator)
         for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm
             chosen = patients.to(train.targets.device)
-            grids = training_batch(train.crops, chosen, grid, generator)
+            grids = training_batch(train.crops, chosen, grid, generator, network.form)
             with arithmetic(precision, grids.device):
                 scores = network(grids)
             loss = cross_entropy(scores.float(), train.targets[chosen])
@@ -165,4 +165,4 @@ def _refuse_divergence(loss: float, epoch: int, settings: TrainingSettings) -> N
 
 
 def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: t.detach().cpu().clone() for name, t in network.backbone.state_dict().items()}
+    return {name: t.detach().cpu().clone() for name, t in network.state().items()}

@@ -16,7 +16,7 @@ from cystgrid.errors import CohortError
 from cystgrid.grids.batches import Crops, gather_crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network, Shape
-from cystgrid.models.registry import CHANNELS, build_model
+from cystgrid.models.registry import CHANNELS, build_model, build_network
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.standardise import fit_standard
 from cystgrid.preparation.store import Store
@@ -88,11 +88,9 @@ def train_member(
         percentiles = np.stack([patient.percentiles for patient in train], axis=1)
         standard = np.stack([fit_standard(scans) for scans in percentiles])
         torch.manual_seed(seed)  # heads and, from scratch, whole networks are drawn from it
-        network = build_model(
-            recipe.models.architecture(model),
-            Shape(len(channels), len(recipe.classes), image_size(recipe, train[0])),
-            recipe.models.weights_of(model),
-        ).to(device)
+        prepared = int(train[0].crop.shape[-1])
+        shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, prepared)
+        network = build_network(recipe.models, model, inputs, shape).to(device)
         member = Member(network, standard, channels, recipe.grid, precision, device)
         fitted = fit(
             network,
@@ -104,7 +102,7 @@ def train_member(
             seed=seed,
             after_epoch=after_epoch,
         )
-        network.backbone.load_state_dict(fitted.state)
+        network.load_state(fitted.state)
     return member, fitted
 
 
@@ -154,6 +152,7 @@ def load_member(
     folder: Path,
     *,
     architecture: str,
+    inputs: str,
     shape: Shape,
     channels: tuple[int, ...],
     grid: GridSettings,
@@ -164,7 +163,7 @@ def load_member(
         StoreError: its weights are missing or altered.
     """
     device = training_device()
-    network = build_model(architecture, shape, "none")
+    network = build_model(architecture, inputs, shape, "none")
     load_weights(network, folder / record["weights"], record["sha256"])
     precision = resolve_precision(record["precision"], device)
     standard = np.array(record["standard"], dtype=np.float64)

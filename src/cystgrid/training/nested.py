@@ -103,7 +103,7 @@ def cross_validate(
     refuse_other_kind(run, "run.json")
     store = Store.open(prepared)
     members = labelled_members(store, recipe.classes)
-    pairs = [(model, inputs) for model in recipe.models.names for inputs in recipe.models.inputs]
+    pairs = list(recipe.models.pairs())
     for _, inputs in pairs:
         channel_positions(store.modalities, inputs)
     splits = given or nested_splits(members, splitting)

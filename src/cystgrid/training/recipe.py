@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.registry import CHANNELS, KEYWORDS, MODEL_NAMES, ModelSettings
-from cystgrid.provenance import digest, sha256_file
+from cystgrid.models.registry import CHANNELS, ModelSettings, entry_of
+from cystgrid.provenance import digest
 from cystgrid.settings import Settings
 from cystgrid.training.settings import TrainingSettings
 
@@ -34,8 +33,7 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _recipes_are_whole(self) -> Recipe:
         for name in self.recipes:
-            if name not in MODEL_NAMES:
-                raise ValueError(f"recipes for known models; Available: {', '.join(MODEL_NAMES)}")
+            entry_of(name)
             self.training_of(name)
         return self
 
@@ -49,17 +47,11 @@ class Recipe(Settings):
         return {
             "classes": list(self.classes),
             "grid": self.grid.model_dump(),
-            "architecture": self.models.architecture(model),
+            "inputs": inputs,
             "channels": list(CHANNELS[inputs]),
-            "weights": _weights_identity(self.models.weights_of(model)),
+            **self.models.identity(model),
             "training": self.training_of(model).model_dump(),
         }
-
-
-def _weights_identity(weights: str) -> str:
-    """A file is known by its bytes, not by where it lies."""
-    path = Path(weights)
-    return sha256_file(path) if weights not in KEYWORDS and path.is_file() else weights
 
 
 def job_seed(seed: int, *place: object) -> int:
