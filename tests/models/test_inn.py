@@ -26,6 +26,10 @@ def flat(tmp_path_factory):
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.running_mean.normal_(0, 0.1)
                     module.running_var.uniform_(0.5, 1.5)
+                elif isinstance(
+                    module, torch.nn.Conv2d
+                ):  # so that the image is still felt at the end
+                    torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             path = tmp_path_factory.mktemp("flat") / f"{name}.pth"
             torch.save(network.state_dict(), path)
             made[name] = network, path
@@ -44,7 +48,9 @@ def last_maps(name, network, image, monkeypatch):
             module.padding = tuple(n // 2 for n in size) if isinstance(size, tuple) else size // 2
     monkeypatch.setattr(
         "torchvision.models.inception.F.max_pool2d",
-        lambda x, kernel_size, stride: max_pool2d(x, kernel_size, stride, kernel_size // 2),
+        lambda x, kernel_size, stride, *_, **__: max_pool2d(
+            x, kernel_size, stride, kernel_size // 2
+        ),
     )
     for part_name, part in network.named_children():
         if part_name == "avgpool":

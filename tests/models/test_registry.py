@@ -127,17 +127,13 @@ def test_the_networks_own_mean_and_deviation_are_applied_inside():
     network = Network(
         torch.nn.Identity(), mean=(0.2, 0.4), std=(0.1, 0.3), layers=(), head="", channels=1
     )
-    torch.testing.assert_close(
-        network(torch.tensor([[[0.3, 0.5]]])), torch.tensor([[[0.0, 1.0]]])
-    )
+    torch.testing.assert_close(network(torch.tensor([[[0.3, 0.5]]])), torch.tensor([[[0.0, 1.0]]]))
     network.normalise_with(0.0, 1.0)
     torch.testing.assert_close(network(torch.tensor([[0.3]])), torch.tensor([[0.3]]))
 
 
 def test_an_absent_scan_is_shown_as_one_grey_and_only_learned_when_asked():
-    network = Network(
-        torch.nn.Identity(), mean=(0.5,), std=(0.5,), layers=(), head="", channels=2
-    )
+    network = Network(torch.nn.Identity(), mean=(0.5,), std=(0.5,), layers=(), head="", channels=2)
     shown = torch.tensor([[[[0.5]], [[torch.nan]]], [[[torch.nan]], [[1.0]]]])
     torch.testing.assert_close(network(shown).flatten(), torch.tensor([0.0, -1.0, -1.0, 1.0]))
     assert [name for name, _, _ in network.trainable()] == []

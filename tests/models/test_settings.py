@@ -41,7 +41,8 @@ def test_one_list_of_inputs_serves_every_model_with_what_it_takes():
 
 def test_a_table_names_the_inputs_of_each():
     settings = ModelSettings(
-        names=("vit", "resnet18", "site-only"), inputs={"default": ("early",), "vit": ("t2", "late")}
+        names=("vit", "resnet18", "site-only"),
+        inputs={"default": ("early",), "vit": ("t2", "late")},
     )
     assert settings.pairs() == (
         ("vit", "t2"), ("vit", "late"), ("resnet18", "early"), ("site-only", "none")
@@ -68,7 +69,9 @@ def test_what_no_model_takes_is_refused_by_what_it_takes(names, inputs, said):
 
 def test_settings_survive_being_written_and_read():
     settings = ModelSettings(
-        names=("vit", "features"), inputs={"vit": ("late",)}, features={"file": "f", "columns": ["a"]}
+        names=("vit", "features"),
+        inputs={"vit": ("late",)},
+        features={"file": "f", "columns": ["a"]},
     )
     assert ModelSettings.parse(settings.model_dump(), "again") == settings
 

@@ -53,9 +53,7 @@ class Crops:
         slices = torch.minimum(starts[:, None] + offsets, self.depths[patients][:, None] - 1)
         return self.volumes[patients[:, None], :, slices].transpose(1, 2)
 
-    def central(
-        self, cells: int, form: Form = GRID, patients: Tensor | None = None
-    ) -> Tensor:
+    def central(self, cells: int, form: Form = GRID, patients: Tensor | None = None) -> Tensor:
         """What a network is shown of patients at inference: their central window, or all of them.
 
         Args:

@@ -10,6 +10,7 @@ from cystgrid.grids.batches import Crops
 from cystgrid.models.network import Network
 from cystgrid.training.device import Precision, arithmetic
 
+
 def class_probabilities(
     network: Network, crops: Crops, cells: int, precision: Precision
 ) -> NDArray[np.float64]:
