@@ -89,7 +89,7 @@ def test_a_plain_signal_in_a_table_is_learned_and_noise_is_not(name):
         model = build_estimator(SETTINGS, name, "none", cells=4)
         model.fit(cases[0], targets[:50], cases[1], targets[50:70], 3, 0)
         found[signal] = (model.probabilities(cases[2]).argmax(axis=1) == targets[70:]).mean()
-    assert found[0.0] < 0.65 < 0.85 < found[2.0]
+    assert found[0.0] < 0.65 < 0.75 < found[2.0]
 
 
 @pytest.mark.parametrize("name", CLASSICAL)

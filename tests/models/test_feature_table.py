@@ -1,4 +1,4 @@
-"""Tables of features: only listed columns enter, every patient has a row, every cell is a number."""
+"""Tables of features: listed columns alone enter, each patient has a row, each cell a number."""
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def test_answers_are_no_features(name):
 def test_unknown_patients_columns_and_cells_are_named(table):
     with pytest.raises(CohortError, match=r"no row for 1 of 2 patients \(who, ...\)"):
         read_features(settings(table), ["p01", "who"])
-    with pytest.raises(SettingsError, match="no column 'volum'.*did you mean 'volume'"):
+    with pytest.raises(SettingsError, match=r"no column 'volum'.*did you mean 'volume'"):
         read_features(settings(table, "volum"), PATIENTS)
     table.write_text("patient,a\np,1\np,2\n")
     with pytest.raises(CohortError, match="patient 'p' twice"):

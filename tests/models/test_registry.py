@@ -1,4 +1,4 @@
-"""Every network behind its name: shapes, gradients, layers, size, what it puts away and takes up."""
+"""Every network behind its name: shapes, gradients, layers, size, what it puts away."""
 
 import pytest
 import safetensors.torch

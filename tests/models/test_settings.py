@@ -13,7 +13,7 @@ def test_vit_means_the_size_that_the_study_names():
 
 
 def test_unknown_names_are_refused_wherever_they_stand():
-    with pytest.raises(ValueError, match="did you mean 'vit'.*Available: vit, vit_tiny"):
+    with pytest.raises(ValueError, match=r"did you mean 'vit'.*Available: vit, vit_tiny"):
         ModelSettings(names=("vitt",))
     for key in ("weights", "normalisation", "inputs"):
         value = {"weights": "none", "normalisation": "unit", "inputs": ("early",)}[key]

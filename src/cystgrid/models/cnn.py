@@ -62,7 +62,8 @@ ANATOMIES = {
     "alexnet": Anatomy(
         "features.0",
         "classifier.6",
-        _singly(*(f"features.{n}" for n in (0, 3, 6, 8, 10)), *(f"classifier.{n}" for n in (1, 4, 6))),
+        _singly("features.0", "features.3", "features.6", "features.8", "features.10",
+                "classifier.1", "classifier.4", "classifier.6"),
         smallest=63,
     ),
     "densenet121": Anatomy(
@@ -149,7 +150,7 @@ def _for_channels(stem: nn.Conv2d, channels: int) -> nn.Conv2d:
 
 
 def pretrained(name: str, weights: str) -> StateDict:
-    """torchvision's published state of a network, or that of a file of the same layout.
+    """The published state of a network of torchvision's, or that of a file of the same layout.
 
     Raises:
         WeightsError: it cannot be had.
