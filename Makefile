@@ -42,6 +42,7 @@ structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md
 	$(BIN)/python docs/study.py > docs/study.md
 	$(BIN)/python docs/layouts.py > docs/layouts.md
+	$(BIN)/python docs/models.py > docs/models.md
 	$(BIN)/python docs/bad_input.py
 
 format: install ## lay the code out

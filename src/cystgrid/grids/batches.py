@@ -99,8 +99,8 @@ def resample_to_cube(crop: Tensor, side: int) -> Tensor:
     Along an axis that shrinks, voxels are means of those under them; along one that grows they are
     interpolated linearly.
     """
-    fewer = [min(size, side) for size in crop.shape[1:]]
-    means = adaptive_avg_pool3d(crop[None], fewer)
+    slices, rows, columns = (min(size, side) for size in crop.shape[1:])
+    means = adaptive_avg_pool3d(crop[None], (slices, rows, columns))
     cube: Tensor = interpolate(means, size=(side,) * 3, mode="trilinear", align_corners=False)
     return cube[0]
 

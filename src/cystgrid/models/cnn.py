@@ -26,6 +26,8 @@ from cystgrid.models.weights import (
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's pretrained networks expect (its documentation of the weights)."""
 
+OLD_LAYER = re.compile(r"(denselayer\d+)\.(norm|conv)\.([12])\.")
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -60,7 +62,8 @@ ANATOMIES = {
     "alexnet": Anatomy(
         "features.0",
         "classifier.6",
-        _singly(*(f"features.{n}" for n in (0, 3, 6, 8, 10)), *(f"classifier.{n}" for n in (1, 4, 6))),
+        _singly("features.0", "features.3", "features.6", "features.8", "features.10",
+                "classifier.1", "classifier.4", "classifier.6"),
         smallest=63,
     ),
     "densenet121": Anatomy(
@@ -147,7 +150,7 @@ def _for_channels(stem: nn.Conv2d, channels: int) -> nn.Conv2d:
 
 
 def pretrained(name: str, weights: str) -> StateDict:
-    """Torchvision's published state of a network, or that of a file of the same layout.
+    """The published state of a network of torchvision's, or that of a file of the same layout.
 
     Raises:
         WeightsError: it cannot be had.
@@ -163,4 +166,4 @@ def pretrained(name: str, weights: str) -> StateDict:
 
 def _plain_names(state: StateDict) -> StateDict:
     """The published DenseNet was saved when its layers were still called ``norm.1``."""
-    return {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", name): t for name, t in state.items()}
+    return {OLD_LAYER.sub(r"\1.\2\3.", name): tensor for name, tensor in state.items()}

@@ -48,7 +48,9 @@ class SiteOnly:
     A centre that no training patient came from gets the shares of all.
     """
 
-    def __init__(self, shares: dict[str, list[float]] | None = None, every: list[float] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, shares: dict[str, list[float]] | None = None, every: list[float] | None = None
+    ) -> None:
         self.shares = shares or {}
         self.every = every or []
 

@@ -142,7 +142,9 @@ class FeaturesSvm:
         """Class probabilities ``(patient, class)``."""
         if self.svm is None:
             raise ValueError("not fitted yet")
-        return self.svm.probabilities(self.reduced(self.vectors(cases)))
+        svm = self.svm  # one patient at a time: a product's last digits go by how many there are
+        rows = [svm.probabilities(self.reduced(row[None])) for row in self.vectors(cases)]
+        return np.concatenate(rows) if rows else np.zeros((0, svm.classes))
 
     def dump(self) -> bytes:
         """The network's tensors, scikit-learn's objects by skops, and the setting."""

@@ -15,7 +15,7 @@ from cystgrid.models.persistence import dump_sklearn, load_sklearn
 from cystgrid.models.selection import choose
 
 TREES = 200
-LEAVES = (1, 3, 8)
+LEAVES = (1, 5)
 """Smallest numbers of patients in a leaf that the validation patients choose from."""
 
 ROUNDS = (10, 20, 40, 80, 160)

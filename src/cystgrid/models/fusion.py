@@ -32,29 +32,29 @@ def fuse(t1: Network, t2: Network, shape: Shape) -> Network:
     """One network out of two of one architecture, each built for a single channel.
 
     Args:
-        t1, t2: their heads are taken off.
+        t1: sees channel 0; its head is taken off.
+        t2: sees channel 1; its head is taken off.
         shape: of the whole.
 
     Returns:
         A network whose layers are those of the two side by side.
     """
-    branches, length = [], 0
+    length = t1.features + t2.features
     for network in (t1, t2):
-        length += network.features
-        backbone = network.backbone
-        backbone.set_submodule(network.head, nn.Identity())
-        branches.append(backbone)
+        network.backbone.set_submodule(network.head, nn.Identity())
     below = [
         tuple(f"{modality}.{name}" for modality in MODALITIES for name in layer if name != t1.head)
         for layer in t1.layers
     ]
     last = below.pop()
-    return Network(
-        LateFusion(*branches, length, shape.classes),
-        mean=t1.mean.reshape(1).tolist(),
-        std=t1.std.reshape(1).tolist(),
+    fused = Network(
+        LateFusion(t1.backbone, t2.backbone, length, shape.classes),
+        mean=(0.0,),
+        std=(1.0,),
         layers=(*below, (*last, HEAD)),
         head=HEAD,
         channels=len(MODALITIES),
         form=t1.form,
     )
+    fused.mean, fused.std = t1.mean, t1.std
+    return fused

@@ -10,6 +10,7 @@ windows are padded by half of their size, so that small crops are not used up.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -29,9 +30,9 @@ def inflate(module: nn.Module) -> nn.Module:
     if isinstance(module, nn.BatchNorm2d):
         return _same_norm(module)
     if isinstance(module, nn.MaxPool2d):
-        return _max_pool(int(module.kernel_size), int(module.stride))
+        return _max_pool(_same(module.kernel_size), _same(module.stride))
     if isinstance(module, nn.AvgPool2d):
-        return _mean_pool(int(module.kernel_size), int(module.stride), int(module.padding))
+        return _mean_pool(_same(module.kernel_size), _same(module.stride), _same(module.padding))
     if "2d" in type(module).__name__ and not list(module.children()):
         raise TypeError(f"no rule to inflate {type(module).__name__}")
     for name, child in list(module.named_children()):
@@ -52,7 +53,7 @@ def inflate_convolution(flat: nn.Conv2d, depth: int | None = None) -> nn.Conv3d:
         flat.in_channels,
         flat.out_channels,
         (slices, rows, columns),
-        stride=(1, *flat.stride),
+        stride=(1, flat.stride[0], flat.stride[1]),
         padding=(slices // 2, rows // 2, columns // 2),
         bias=flat.bias is not None,
         device=flat.weight.device,
@@ -62,6 +63,11 @@ def inflate_convolution(flat: nn.Conv2d, depth: int | None = None) -> nn.Conv3d:
         if flat.bias is not None and deep.bias is not None:
             deep.bias.copy_(flat.bias)
     return deep
+
+
+def _same(size: int | tuple[int, ...]) -> int:
+    """A pool's size, which torch takes as one number for both directions."""
+    return size if isinstance(size, int) else int(size[0])
 
 
 def _same_norm(flat: nn.BatchNorm2d) -> nn.BatchNorm3d:
@@ -108,7 +114,9 @@ def _with_inflated_pools(module: nn.Module) -> fx.GraphModule:
 
 def _window(node: fx.Node) -> tuple[int, int, int]:
     """Size, stride and padding that a step gives its pool, by place or by name."""
-    given = dict(zip(("kernel_size", "stride", "padding"), node.args[1:4], strict=False))
+    given: dict[str, Any] = dict(
+        zip(("kernel_size", "stride", "padding"), node.args[1:4], strict=False)
+    )
     given |= node.kwargs
     return int(given["kernel_size"]), int(given["stride"]), int(given.get("padding", 0))
 

@@ -1,4 +1,4 @@
-"""The inflated networks of LaLonde et al. (2019), DenseINN and InceptINN, from torchvision's flat ones.
+"""The inflated networks of LaLonde et al. (2019): DenseINN and InceptINN.
 
 A stack of 5 slices is seen whole. Each modality is given to the stem three times, as the colours of
 the pretrained network, so that no colour's kernel is lost. Early fusion: one stem sees all
@@ -12,6 +12,7 @@ constants.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
@@ -107,7 +108,7 @@ def _dense(shape: Shape, weights: str, fusion: Fusion) -> Inflated:
     for child in list(features.named_children())[3:]:
         body.add_module(child[0], inflate(child[1]))
     body.add_module("relu5", nn.ReLU())
-    width = stem.conv0.out_channels
+    width: int = flat.features.norm0.num_features
     stems = _stems(stem, "conv0", shape.channels, fusion)
     if len(stems) > 1:
         _dense_reads_copies(body, width, len(stems))
@@ -136,7 +137,7 @@ def _inception(shape: Shape, weights: str, fusion: Fusion) -> Inflated:
     for name, part in parts.items():
         if name not in ("avgpool", "dropout"):
             body.add_module(name, inflate(part))
-    width = stem.conv.out_channels
+    width: int = flat.Conv2d_1a_3x3.bn.num_features
     stems = _stems(stem, "conv", shape.channels, fusion)
     if len(stems) > 1:
         second = body.get_submodule("Conv2d_2a_3x3")
@@ -157,13 +158,7 @@ def _stems(stem: nn.Module, convolution: str, channels: int, fusion: Fusion) -> 
     if fusion == "early":
         stem.set_submodule(convolution, repeat_inputs(first, RGB, channels))  # type: ignore[arg-type]
         return [stem]
-    return [stem, *(_copy(stem) for _ in range(channels - 1))]
-
-
-def _copy(module: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(module)
+    return [stem, *(copy.deepcopy(stem) for _ in range(channels - 1))]
 
 
 def _dense_layers() -> tuple[tuple[str, ...], ...]:

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import skops.io
 
 from cystgrid.errors import StoreError
@@ -67,8 +68,21 @@ def dump_sklearn(fitted: Any) -> bytes:
     count = itertools.count()
     files: dict[str, str] = {}
     _renumber(schema, count, {}, files)
-    arrays = {files[name]: part for name, part in parts.items()}
+    arrays = {files[name]: _without_padding(part) for name, part in parts.items()}
     return pack({SCHEMA: json.dumps(schema).encode(), **arrays})
+
+
+def _without_padding(part: bytes) -> bytes:
+    """A stored array; between the fields of a tree's nodes lies whatever was in memory before."""
+    array = np.load(io.BytesIO(part), allow_pickle=False)
+    if array.dtype.names is None:
+        return part
+    clean = np.zeros(array.shape, dtype=array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    content = io.BytesIO()
+    np.save(content, clean, allow_pickle=False)
+    return content.getvalue()
 
 
 def _renumber(

@@ -58,7 +58,7 @@ class ProjectionsSvm(FeaturesSvm):
 
     def fit_vectors(self, vectors: NDArray[np.float64], targets: Targets) -> None:
         """Fit components and correlation on the training patients; classes play no part."""
-        count = max(1, min(MOST_COMPONENTS, len(vectors) // 2))
+        count = max(1, min(MOST_COMPONENTS, len(vectors) // 2, vectors.shape[-1]))
         self.components = [
             make_pipeline(StandardScaler(), PCA(count, svd_solver="full")).fit(vectors[:, m])
             for m in range(MODALITIES)

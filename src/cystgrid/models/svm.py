@@ -1,4 +1,4 @@
-"""A linear support vector machine with probabilities: its cost chosen by the validation patients."""
+"""A linear support vector machine with probabilities, its cost chosen by validation patients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COSTS = (0.001, 0.01, 0.1, 1.0, 10.0)
 """C, tried from the most to the least regular."""
 
 CALIBRATION_FOLDS = 5
-"""Of the training patients: Platt's sigmoid is fitted to decisions that each fold had no part in."""
+"""Of the training patients; Platt's sigmoid is fitted to decisions that a fold had no part in."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,10 @@ def fit_svm(
     """Fit a machine for every cost and keep the one that the validation patients choose.
 
     Args:
-        features, targets: ``(patient, feature)`` and ``(patient,)`` of training patients.
-        validation, validation_targets: of others.
+        features: ``(patient, feature)`` of training patients.
+        targets: ``(patient,)`` theirs.
+        validation: ``(patient, feature)`` of others.
+        validation_targets: ``(patient,)`` theirs.
         classes: of the study.
     """
     fitted = (_fit(features, targets, cost, classes) for cost in COSTS)
