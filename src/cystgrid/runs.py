@@ -79,7 +79,7 @@ def run_crossval(
     if curves := read_curves(run):
         draw_training_curves(curves, run / "figures" / "training.png")
     draw_grids(
-        example_pictures(store, recipe.classes, recipe.grid.cells),
+        example_pictures(store, recipe.cohort, recipe.grid.cells),
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
@@ -99,11 +99,17 @@ def collapse_notes(run: Path) -> list[str]:
     ]
 
 
-def example_pictures(store: Store, classes: tuple[str, ...], cells: int) -> list[GridPicture]:
+def example_pictures(store: Store, cohort: CohortSettings, cells: int) -> list[GridPicture]:
     """One patient of each class: the first whose central window shows a lesion, else the first."""
     pictures = []
-    for label in classes:
-        names = [entry.patient for entry in store.entries.values() if entry.label == label]
+    for label in cohort.classes:
+        names = [
+            entry.patient
+            for entry in store.entries.values()
+            if cohort.class_of(entry.label) == label
+        ]
+        if not names:  # given folds may be of other classes
+            continue
         patients = (store.load(name) for name in names)
         seen = (
             p for p in patients if p.lesion is not None and central_window(p.lesion, cells).any()
@@ -185,8 +191,8 @@ def run_predict(
         The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
     """
     model = load_model(model_folder, features)
-    cohort = CohortSettings(classes=model.classes)
-    patients = [source] if isinstance(source, Patient) else read_manifest(source, cohort).patients
+    single = isinstance(source, Patient)
+    patients = [source] if single else read_manifest(source, model.cohort).patients
     refuse_other_answers(model, [patient.patient for patient in patients], output)
     answers, refused = predict_patients(model, patients, quiet=quiet)
     if not answers:

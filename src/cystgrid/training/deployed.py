@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
 from cystgrid.errors import StoreError
 from cystgrid.models.registry import CHANNELS
@@ -38,6 +39,7 @@ class DeployedModel:
     Attributes:
         name: of the model in the study it came from.
         classes: in order of risk.
+        cohort: its classes, and the labels that are one of them.
         preparation: how a scan must be prepared for it.
         cells: slices in a grid.
         members: fitted models, whose probabilities are averaged.
@@ -47,6 +49,7 @@ class DeployedModel:
     name: str
     inputs: str
     classes: tuple[str, ...]
+    cohort: CohortSettings
     preparation: PreparationSettings
     cells: int
     members: tuple[Member, ...]
@@ -178,6 +181,7 @@ def load_model(folder: Path, features: Path | None = None) -> DeployedModel:
         card["model"],
         card["inputs"],
         tuple(card["classes"]),
+        recipe.cohort,
         preparation,
         recipe.grid.cells,
         members,
