@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.evaluation.calibration import scaled
-from cystgrid.evaluation.predictions import read_predictions
+from cystgrid.evaluation.predictions import check_predictions, read_predictions
 from cystgrid.evaluation.settings import EvaluationSettings
 from cystgrid.results import Companions, write_evaluation
 
@@ -217,3 +217,45 @@ def test_companions_that_are_given_are_taken_before_those_found(run, tmp_path):
     assert found.patients == tmp_path / "mine.csv"
     assert found.validation == folder / "validation.csv"
     assert Companions.found(tmp_path / "theirs.csv", Companions())[1] == Companions()
+
+
+def odd(patients, classes, models=("x", "y"), folds=3, truth=None, same=False):
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, len(classes), patients) if truth is None else truth
+    parts = []
+    for model in models:
+        values = generator.dirichlet(np.ones(len(classes)), patients)
+        values = np.full_like(values, 1 / len(classes)) if same else values
+        part = pd.DataFrame(
+            {
+                "model": model,
+                "inputs": "t2",
+                "outer_fold": np.arange(patients) % folds,
+                "patient": [f"P{n}" for n in range(patients)],
+                "center": "",
+                "label": np.array(classes)[truth],
+                "predicted": np.array(classes)[values.argmax(axis=1)],
+            }
+        )
+        parts.append(part.assign(**{f"p_{c}": values[:, n] for n, c in enumerate(classes)}))
+    return check_predictions(pd.concat(parts), classes)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "found",
+    [
+        odd(1, ("a", "b"), models=("x",)),
+        odd(9, ("a", "b", "c"), truth=np.zeros(9, int)),
+        odd(40, tuple("abcdefgh")),
+        odd(12, ("a", "b"), folds=12),
+        odd(20, ("a", "b", "c"), same=True),
+        odd(20, ("a", "b"), models=("x" * 70, "spaces_and $%&|<b>")),
+    ],
+    ids=["one patient", "one class", "eight classes", "folds of one", "all alike", "odd names"],
+)
+def test_odd_predictions_are_told_without_a_warning(found, tmp_path):
+    results = write_evaluation(
+        found, tmp_path, tmp_path, settings=EvaluationSettings(resamples=100)
+    )
+    assert all(path.stat().st_size > 0 for path in results.written)

@@ -103,7 +103,7 @@ def test_a_fold_of_one_class_leaves_undefined_what_is_undefined():
 def test_balanced_accuracy_ignores_a_class_that_nobody_has_and_recall_does_not():
     truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
     assert answers.balanced_accuracy(truth, predicted) == 0.75
-    assert answers.recall(truth, predicted) == 0.5
+    assert answers.precision_recall_f1(truth, predicted)[1] == 0.5
 
 
 def test_kappa_weighs_a_far_miss_more_than_a_near_one():
@@ -116,7 +116,11 @@ def test_kappa_weighs_a_far_miss_more_than_a_near_one():
 def test_sensitivity_takes_no_point_that_no_threshold_gives():
     positive = np.array([True, True, False, False, False, False, False, False, False, False])
     values = np.array([0.9, 0.3, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
-    at = ranking.class_sensitivity_at_specificity
+
+    def at(positive, values, specificity):
+        curve = ranking.roc(positive, values)
+        return ranking.class_sensitivity_at_specificity(curve, specificity)
+
     assert at(positive, values, 0.9) == 0.5, "1 of 8 false alarms is too many"
     assert at(positive, values, 0.875) == 1.0, "exactly 1 of 8 is allowed"
     tenth = np.array([True] + [False] * 10), np.array([0.5, 0.6] + [0.1] * 9)

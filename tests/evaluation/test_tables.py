@@ -244,9 +244,11 @@ def test_a_long_table_breaks_over_pages():
 
 
 def test_p_values_are_bold_below_the_level_and_never_nought():
-    cells = rendering.p_values([0.2, 0.049, 1e-9, float("nan")], bold_below=0.05)
-    assert [cell.value for cell in cells] == ["0.200", "0.049", "<0.001", "--"]
-    assert [cell.best for cell in cells] == [False, True, True, False]
+    nan = float("nan")
+    cells = rendering.with_corrected([0.1, 0.02, 1e-9, nan], [0.2, 0.06, 1e-8, nan], 0.05)
+    assert [cell.value for cell in cells] == ["0.100", "0.020", "<0.001", "--"]
+    assert [cell.spread for cell in cells] == ["(0.200)", "(0.060)", "(<0.001)", ""]
+    assert [cell.best for cell in cells] == [False, False, True, False]
     table = rendering.printed({"Row": "abcd"}, {"p": cells}, ["x"])
-    assert r"$\mathbf{<0.001}$" in rendering.latex(table, "tab:x")
-    assert r"**\<0.001**" in rendering.markdown(table)
+    assert r"$\mathbf{<0.001}$ $(<0.001)$" in rendering.latex(table, "tab:x")
+    assert r"**\<0.001** (\<0.001)" in rendering.markdown(table)

@@ -169,15 +169,19 @@ def counts(values: Iterable[object]) -> Column:
     return [Cell(str(value)) for value in values]
 
 
-def p_values(values: Iterable[float], bold_below: float | None = None) -> Column:
-    """``0.031`` or ``<0.001``, bold where it lies below a level."""
+def with_corrected(
+    values: Iterable[float], corrected: Iterable[float], bold_below: float
+) -> Column:
+    """``0.011 (0.155)``: p-values, bold where the corrected one lies below a level."""
+    return [
+        Cell(UNDEFINED) if pd.isna(p) else Cell(_p(p), f"({_p(other)})", other < bold_below)
+        for p, other in zip(values, corrected, strict=True)
+    ]
+
+
+def _p(value: float) -> str:
     least = 10.0**-P_DIGITS
-    out = []
-    for value in values:
-        text = f"<{least:.{P_DIGITS}f}" if value < least else f"{value:.{P_DIGITS}f}"
-        significant = bold_below is not None and value < bold_below
-        out.append(Cell(UNDEFINED) if pd.isna(value) else Cell(text, best=significant))
-    return out
+    return f"<{least:.{P_DIGITS}f}" if value < least else f"{value:.{P_DIGITS}f}"
 
 
 def figure(value: float) -> str:

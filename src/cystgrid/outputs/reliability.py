@@ -74,6 +74,8 @@ def _draw(
     truth, _, probabilities = evaluation.arrays(rows)
     sure = probabilities.max(axis=1)
     across, up = points(sure, probabilities.argmax(axis=1) == truth)
-    axes.plot(across, up, style, color=color, markersize=3.5, linewidth=1.2, label=label)
+    axes.plot(
+        across, up, style, color=color, markersize=3.5, linewidth=1.2, label=label, clip_on=False
+    )
     counts, edges = np.histogram(sure, bins=20, range=(0.0, 1.0))
     axes.stairs(counts / counts.max() * BAR_HEIGHT, edges, color=color, linewidth=0.8)

@@ -31,21 +31,12 @@ def accuracy(truth: Codes, predicted: Codes) -> float:
     return float(sklearn_metrics.accuracy_score(truth, predicted))
 
 
-def precision(truth: Codes, predicted: Codes) -> float:
-    """Macro precision, over the classes present in truth or prediction."""
-    return float(
-        sklearn_metrics.precision_score(truth, predicted, average="macro", zero_division=0.0)
+def precision_recall_f1(truth: Codes, predicted: Codes) -> tuple[float, float, float]:
+    """Macro precision, recall and F1, over the classes present in truth or prediction."""
+    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+        truth, predicted, average="macro", zero_division=0.0
     )
-
-
-def recall(truth: Codes, predicted: Codes) -> float:
-    """Macro recall, over the classes present in truth or prediction."""
-    return float(sklearn_metrics.recall_score(truth, predicted, average="macro", zero_division=0.0))
-
-
-def f1(truth: Codes, predicted: Codes) -> float:
-    """Macro F1, over the classes present in truth or prediction."""
-    return float(sklearn_metrics.f1_score(truth, predicted, average="macro", zero_division=0.0))
+    return float(precision), float(recall), float(f1)
 
 
 def balanced_accuracy(truth: Codes, predicted: Codes) -> float:

@@ -9,6 +9,7 @@ over classes (one-vs-rest, unweighted; Provost & Domingos 2000).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +22,41 @@ SPECIFICITY = 0.9
 """At which sensitivity is told, unless the user says otherwise."""
 
 
-def class_auc(positive: Flags, values: Probabilities) -> float:
-    """Chance that a patient of the class has a higher probability than another (ties half).
+@dataclass(frozen=True)
+class Roc:
+    """The points of a ROC curve, one a threshold, none left out.
+
+    Attributes:
+        false_alarms: share of the others that pass, ``(thresholds,)``.
+        sensitivity: share of the class's patients that pass, ``(thresholds,)``.
+        negatives: how many are not of the class.
+    """
+
+    false_alarms: NDArray[np.float64]
+    sensitivity: NDArray[np.float64]
+    negatives: int
+
+
+def roc(positive: Flags, values: Probabilities) -> Roc | None:
+    """The curve of a class; None if nobody, or everybody, is of it.
 
     Args:
         positive: who is of the class, ``(patients,)``.
         values: the class's probability, ``(patients,)``.
     """
     if not _judgeable(positive):
+        return None
+    false_alarms, sensitivity, _ = sklearn_metrics.roc_curve(
+        positive, values, drop_intermediate=False
+    )
+    return Roc(false_alarms, sensitivity, int(np.count_nonzero(~positive)))
+
+
+def class_auc(curve: Roc | None) -> float:
+    """Chance that a patient of the class has a higher probability than another (ties half)."""
+    if curve is None:
         return math.nan
-    return float(sklearn_metrics.roc_auc_score(positive, values))
+    return float(sklearn_metrics.auc(curve.false_alarms, curve.sensitivity))
 
 
 def class_average_precision(positive: Flags, values: Probabilities) -> float:
@@ -40,22 +66,16 @@ def class_average_precision(positive: Flags, values: Probabilities) -> float:
     return float(sklearn_metrics.average_precision_score(positive, values))
 
 
-def class_sensitivity_at_specificity(
-    positive: Flags, values: Probabilities, specificity: float = SPECIFICITY
-) -> float:
+def class_sensitivity_at_specificity(curve: Roc | None, specificity: float = SPECIFICITY) -> float:
     """The highest sensitivity of any threshold whose specificity is at least the given one.
 
     Thresholds are the probabilities that occur, and one above them all: "at least the threshold"
     is positive. Nothing is interpolated between two thresholds, since no threshold would give it.
     """
-    if not _judgeable(positive):
+    if curve is None:
         return math.nan
-    false_alarms, sensitivity, _ = sklearn_metrics.roc_curve(
-        positive, values, drop_intermediate=False
-    )
-    negatives = np.count_nonzero(~positive)
-    allowed = np.rint(false_alarms * negatives) <= _allowed(int(negatives), specificity)
-    return float(sensitivity[allowed].max())
+    alarms = np.rint(curve.false_alarms * curve.negatives)
+    return float(curve.sensitivity[alarms <= _allowed(curve.negatives, specificity)].max())
 
 
 def _allowed(negatives: int, specificity: float) -> int:

@@ -99,13 +99,14 @@ def _overall(
     by_class: Sequence[dict[str, float]],
 ) -> dict[str, float]:
     """All but the cost; means over classes are taken of the classes' own scores."""
+    precision, recall, f1 = answers.precision_recall_f1(truth, predicted)
     return {
         "accuracy": answers.accuracy(truth, predicted),
-        "precision": answers.precision(truth, predicted),
-        "recall": answers.recall(truth, predicted),
+        "precision": precision,
+        "recall": recall,
         "balanced_accuracy": answers.balanced_accuracy(truth, predicted),
         "kappa": answers.kappa(truth, predicted, values.shape[1]),
-        "f1": answers.f1(truth, predicted),
+        "f1": f1,
         "mcc": answers.mcc(truth, predicted),
         "brier": probabilities.brier(truth, values),
         "log_loss": probabilities.log_loss(truth, values),
@@ -127,17 +128,16 @@ def _class_score(
     positive = truth == code
     thresholds = np.array(decisions.TOLD_THRESHOLDS)
     benefits = decisions.net_benefit(positive, own, thresholds)
+    curve = ranking.roc(positive, own)
     return {
         "recall": answers.class_recall(truth, predicted, code),
         "precision": answers.class_precision(truth, predicted, code),
         "specificity": answers.class_specificity(truth, predicted, code),
         "f1": answers.class_f1(truth, predicted, code),
-        "auc": ranking.class_auc(positive, own),
+        "auc": ranking.class_auc(curve),
         "average_precision": ranking.class_average_precision(positive, own),
         "calibration_error": probabilities.class_calibration_error(positive, own),
-        "sensitivity_at_specificity": ranking.class_sensitivity_at_specificity(
-            positive, own, specificity
-        ),
+        "sensitivity_at_specificity": ranking.class_sensitivity_at_specificity(curve, specificity),
         "positive_likelihood_ratio": answers.positive_likelihood_ratio(truth, predicted, code),
         "negative_likelihood_ratio": answers.negative_likelihood_ratio(truth, predicted, code),
         **{

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.predictions import Method
-from cystgrid.evaluation.rendering import Column, TableFile, p_values, printed, with_limits
+from cystgrid.evaluation.rendering import Column, TableFile, printed, with_corrected, with_limits
 from cystgrid.evaluation.tables import wording
 from cystgrid.evaluation.uncertainty.bootstrap import jackknife, replicates
 from cystgrid.evaluation.uncertainty.delong import delong
@@ -60,10 +60,6 @@ def _columns(data: pd.DataFrame) -> dict[str, Column]:
         name = f"difference_{score}"
         return with_limits(data[name], data[f"{name}_low"], data[f"{name}_high"], best=None)
 
-    def p(test: str) -> dict[str, Column]:
-        corrected = p_values(data[f"p_{test}_holm"], bold_below=SIGNIFICANCE)
-        return {"p": p_values(data[f"p_{test}"]), "Holm": corrected}
-
     columns: dict[str, Column] = {}
     for heading, score, tests in (
         ("Accuracy", "accuracy", {"t": "t_accuracy", "McNemar": "mcnemar"}),
@@ -72,8 +68,9 @@ def _columns(data: pd.DataFrame) -> dict[str, Column]:
     ):
         columns[f"{heading} difference"] = difference(score)
         for name, test in tests.items():
-            for kind, cells in p(test).items():
-                columns[f"{heading} {name} {kind}"] = cells
+            columns[f"{heading} {name}"] = with_corrected(
+                data[f"p_{test}"], data[f"p_{test}_holm"], bold_below=SIGNIFICANCE
+            )
     return columns
 
 
@@ -86,7 +83,8 @@ def _caption(evaluation: Evaluation, data: pd.DataFrame) -> list[str]:
         "t: corrected resampled t-test over outer folds (Nadeau and Bengio), which counts that the "
         "folds' trainings share patients. McNemar: mid-p; DeLong: macro one-vs-rest AUC; both "
         "speak of these trained models on other patients, and not of other trainings",
-        f"Holm: corrected over the {len(data)} comparisons of a column; bold below {SIGNIFICANCE}",
+        f"p-values, and in brackets corrected by Holm over the {len(data)} comparisons of a "
+        f"column; bold where the corrected one is below {SIGNIFICANCE}",
         NOTICE,
     ]
 
