@@ -170,6 +170,10 @@ def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -
     )
 
 
+def _listed(manifest: Path, cohort: CohortSettings) -> list[Patient]:
+    return list(read_manifest(manifest, cohort).patients)
+
+
 def run_predict(
     model_folder: Path,
     source: Path | Patient,
@@ -191,8 +195,7 @@ def run_predict(
         The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
     """
     model = load_model(model_folder, features)
-    single = isinstance(source, Patient)
-    patients = [source] if single else read_manifest(source, model.cohort).patients
+    patients = [source] if isinstance(source, Patient) else _listed(source, model.cohort)
     refuse_other_answers(model, [patient.patient for patient in patients], output)
     answers, refused = predict_patients(model, patients, quiet=quiet)
     if not answers:
