@@ -30,7 +30,7 @@ def once(prepared, tmp_path_factory):
     return content(folder)
 
 
-@pytest.mark.parametrize("workers", [0, 2, 8])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_workers(prepared, once, tmp_path, workers):
     run(prepared, tmp_path, recipe(**HOW), workers=workers)
     assert content(tmp_path) == once
