@@ -63,9 +63,9 @@ NOTES = """
   `weights = { default = "hub", "densenet121-3d" = "none" }`.
 - **hussein-cca, cnn-svm** use the features of `[models] extractor` (AlexNet, the nearest to
   Hussein's CNN-F) on images resampled to 224 x 224, each modality by itself; `weights` and
-  `normalisation` for it are looked up under these models' own names. Projections go over the slices of the central
-  window. C of the machine is chosen on the validation fold, its probabilities are calibrated by
-  cross-validation within the training patients.
+  `normalisation` for it are looked up under these models' own names. Projections go over the slices
+  of the central window. C of the machine is chosen on the validation fold, its probabilities are
+  calibrated by cross-validation within the training patients.
 - **features-...** see the listed columns of a CSV file and nothing else:
   `[models.features]` with `file` and `columns`. An empty cell is an unknown value.
 - **site-only, majority** are controls: what a centre, or the classes' shares, give away.
@@ -75,8 +75,9 @@ NOTES = """
 One function that builds it, one line in `MODELS` (`src/cystgrid/models/entries.py`), and a test.
 The function gets the model's name, the inputs, the sizes and the weights, and returns a `Network`:
 a backbone, its normalisation, the names of its layers from input to output (every parameter in
-exactly one), and the name of its last linear layer. Late fusion, layer-wise rates, absent scans, saving and
-loading then work by themselves. This is a whole one (the test suite runs it from this page):
+exactly one), and the name of its last linear layer. Late fusion, layer-wise rates, absent scans,
+saving and loading then work by themselves. This is a whole one (the test suite runs it
+from this page):
 
 """
 
@@ -169,7 +170,8 @@ def network_row(entry: ModelEntry) -> str:
     published, built = "none known", ""
     if entry.published_parameters is not None:
         published = f"{entry.published_parameters:,}"
-        built = f"{parameters(build(entry.name, Shape(channels, classes, 1, pixels))):,}"
+        original = build(entry.name, Shape(channels, classes, 1, pixels))
+        built = f"{parameters(original):,}"
     cells = (
         f"`{entry.name}`",
         entry.about,
