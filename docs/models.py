@@ -9,8 +9,9 @@ import sys
 
 import torch
 
+from cystgrid.grids.forms import Form
 from cystgrid.models.entries import MODELS, ModelEntry
-from cystgrid.models.network import Shape
+from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import build_model
 
 PAPER = (2, 3, 9, 64)
@@ -46,11 +47,11 @@ NOTES = """
 
 - **Two channels.** Each channel's first kernel is the mean of the pretrained RGB kernels times 3/C,
   so that a grey image in all channels gives the original network's features.
-- **Normalisation.** Grids are in 0-1; each network applies the mean and deviation that its published
-  weights expect. For a file in which the normalisation is folded in, say
+- **Normalisation.** Grids are in 0-1; each network applies the mean and deviation that its
+  published weights expect. For a file in which the normalisation is folded in, say
   `normalisation = { mobilenet_v2 = "unit" }`.
-- **Absent scans.** Where a study allows them, the network sees one grey value instead: black, or one
-  for each channel trained with the weights (`absent = "learned"`).
+- **Absent scans.** Where a study allows them, the network sees one grey value instead: black, or
+  one for each channel trained with the weights (`absent = "learned"`).
 - **INN.** Stacks of 5 slices. Square kernels are repeated along the slices and divided by their
   number; the others, and strides, leave the slices alone. Each modality enters as three equal
   colours. Beyond the first and last slice there are zeros, as in INN, so identical slices give the
@@ -60,22 +61,23 @@ NOTES = """
 - **densenet121-3d** sees the whole crop, resampled to a cube (`[grid] cube`, 96 as in Cyst-X).
   Nobody publishes weights for it, so `weights = "hub"` is an error for it: say
   `weights = { default = "hub", "densenet121-3d" = "none" }`.
-- **hussein-cca, cnn-svm** use the features of `[models] extractor` (AlexNet, the nearest to Hussein's
-  CNN-F) on images resampled to 224 x 224, each modality by itself; `weights` and `normalisation` for
-  it are looked up under these models' own names. Projections go over the slices of the central
-  window. C of the machine is chosen on the validation fold, its probabilities are calibrated by
-  cross-validation within the training patients.
+- **hussein-cca, cnn-svm** use the features of `[models] extractor` (AlexNet, the nearest to
+  Hussein's CNN-F) on images resampled to 224 x 224, each modality by itself; `weights` and
+  `normalisation` for it are looked up under these models' own names. Projections go over the slices
+  of the central window. C of the machine is chosen on the validation fold, its probabilities are
+  calibrated by cross-validation within the training patients.
 - **features-...** see the listed columns of a CSV file and nothing else:
   `[models.features]` with `file` and `columns`. An empty cell is an unknown value.
 - **site-only, majority** are controls: what a centre, or the classes' shares, give away.
 
 ## Adding a model
 
-One function that builds it, one line in `MODELS` (`src/cystgrid/models/entries.py`), and a test. The
-function gets the model's name, the inputs, the sizes and the weights, and returns a `Network`: a
-backbone, its normalisation, the names of its layers from input to output (every parameter in exactly
-one), and the name of its last linear layer. Late fusion, layer-wise rates, absent scans, saving and
-loading then work by themselves. This is a whole one (the test suite runs it from this page):
+One function that builds it, one line in `MODELS` (`src/cystgrid/models/entries.py`), and a test.
+The function gets the model's name, the inputs, the sizes and the weights, and returns a `Network`:
+a backbone, its normalisation, the names of its layers from input to output (every parameter in
+exactly one), and the name of its last linear layer. Late fusion, layer-wise rates, absent scans,
+saving and loading then work by themselves. This is a whole one (the test suite runs it
+from this page):
 
 """
 
@@ -141,17 +143,19 @@ CLOSING = """A classical model is a class with `fit`, `probabilities`, `dump` an
 """
 
 
-def parameters(name: str, shape: Shape) -> int:
-    """How many a network trains, without drawing them."""
+def build(name: str, shape: Shape) -> Network:
+    """A network without its numbers."""
     with torch.device("meta"):
-        network = build_model(name, "early", shape, "none")
+        return build_model(name, "early", shape, "none")
+
+
+def parameters(network: Network) -> int:
+    """How many a network trains."""
     return sum(parameter.numel() for parameter in network.backbone.parameters())
 
 
-def takes(name: str) -> str:
+def takes(form: Form) -> str:
     """In words, what a network is shown."""
-    with torch.device("meta"):
-        form = build_model(name, "early", Shape(*PAPER), "none").form
     return {
         "grid": "a grid",
         "stack": f"{form.slices} slices",
@@ -162,16 +166,18 @@ def takes(name: str) -> str:
 def network_row(entry: ModelEntry) -> str:
     """One line of the networks' table."""
     channels, classes, pixels = entry.published_size
+    ours = build(entry.name, Shape(*PAPER))
     published, built = "none known", ""
     if entry.published_parameters is not None:
         published = f"{entry.published_parameters:,}"
-        built = f"{parameters(entry.name, Shape(channels, classes, 1, pixels)):,}"
+        original = build(entry.name, Shape(channels, classes, 1, pixels))
+        built = f"{parameters(original):,}"
     cells = (
         f"`{entry.name}`",
         entry.about,
-        takes(entry.name),
+        takes(ours.form),
         ", ".join(entry.inputs),
-        f"{parameters(entry.name, Shape(*PAPER)):,}",
+        f"{parameters(ours):,}",
         published,
         built,
         entry.reference,

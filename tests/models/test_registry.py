@@ -28,7 +28,7 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.backbone.parameters())
 
 
-@pytest.mark.parametrize(("name", "inputs"), [p for p in LIGHT if p[1] != "t2"])
+@pytest.mark.parametrize(("name", "inputs"), LIGHT)
 def test_scores_out_and_a_finite_gradient_in_everything_that_trains(name, inputs):
     network, shape = build(name, inputs)
     network.learn_absent()
@@ -45,7 +45,7 @@ def test_scores_out_and_a_finite_gradient_in_everything_that_trains(name, inputs
     assert moved > 0.9 * sum(1 for _ in network.trainable()), "most gradients are not all zero"
 
 
-@pytest.mark.parametrize(("name", "inputs"), PAIRS)
+@pytest.mark.parametrize(("name", "inputs"), [p for p in PAIRS if p[1] != "t2"])
 def test_every_parameter_is_in_exactly_one_layer(name, inputs):
     with torch.device("meta"):
         network = build_model(name, inputs, tiny_shape(name, inputs), "none")
@@ -88,7 +88,7 @@ def test_intermediate_fusion_has_the_published_size_too(name, millions):
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [("resnet18", "early"), ("vit_tiny", "late"), ("dense-inn", "intermediate"),
-     ("incept-inn", "t1"), ("densenet121-3d", "early")],
+     ("densenet121-3d", "early")],
 )  # fmt: skip
 def test_what_is_put_away_and_taken_up_answers_the_same_bytes(name, inputs):
     network, shape = build(name, inputs, seed=1)
