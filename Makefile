@@ -43,6 +43,7 @@ tables: install ## Tables I and II with every system on 60 phantoms; half an hou
 bench: install ## time, memory and accuracy against references, in the same run; minutes
 	$(BIN)/python benchmarks/read_series.py
 	$(BIN)/python benchmarks/registration.py --cases 20
+	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/metrics_agree.py
 	$(BIN)/python benchmarks/intervals.py --simulations 200
 

@@ -94,8 +94,13 @@ class Estimator(Protocol):
         """Class probabilities ``(patient, class)``; rows sum to 1."""
         ...
 
-    def dump(self) -> bytes:
-        """The fitted model; the same fit gives the same bytes. No pickle."""
+    def dump(self, *, network: bool = True) -> bytes:
+        """The fitted model; the same fit gives the same bytes. No pickle.
+
+        Args:
+            network: with the pretrained network that gives the features, where there is one;
+                without it the file is small, and cannot be restored.
+        """
         ...
 
     @classmethod

@@ -32,7 +32,7 @@ class Majority:
         """The same row for every patient."""
         return np.tile(np.array(self.shares), (len(cases), 1))
 
-    def dump(self) -> bytes:
+    def dump(self, *, network: bool = True) -> bytes:
         """As JSON."""
         return dump_json({"shares": self.shares})
 
@@ -71,7 +71,7 @@ class SiteOnly:
         """Each patient's centre's shares."""
         return np.array([self.shares.get(center, self.every) for center in cases.centers])
 
-    def dump(self) -> bytes:
+    def dump(self, *, network: bool = True) -> bytes:
         """As JSON."""
         return dump_json({"shares": self.shares, "every": self.every})
 

@@ -13,6 +13,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from cystgrid.errors import StoreError
 from cystgrid.models.classical import Cases, Probabilities, Targets, by_patient
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.persistence import (
@@ -146,16 +147,13 @@ class FeaturesSvm:
         rows = [svm.probabilities(self.reduced(row[None])) for row in self.vectors(cases)]
         return np.concatenate(rows) if rows else np.zeros((0, svm.classes))
 
-    def dump(self) -> bytes:
-        """The network's tensors, scikit-learn's objects by skops, and the setting."""
+    def dump(self, *, network: bool = True) -> bytes:
+        """The setting, scikit-learn's objects by skops, and the network's tensors."""
         setting = {name: getattr(self.setting, name) for name in ("extractor", "unit", "cells")}
-        return pack(
-            {
-                SETTING: dump_json(setting),
-                TENSORS: self._fitted_extractor().dump(),
-                FITTED: dump_sklearn(self.fitted_parts()),
-            }
-        )
+        pieces = {SETTING: dump_json(setting), FITTED: dump_sklearn(self.fitted_parts())}
+        if network:
+            pieces[TENSORS] = self._fitted_extractor().dump()
+        return pack(pieces)
 
     def fitted_parts(self) -> dict[str, Any]:
         """scikit-learn's objects and plain values."""
@@ -169,8 +167,19 @@ class FeaturesSvm:
 
     @classmethod
     def restore(cls, content: bytes) -> Self:
-        """Take up what ``dump`` gave; no other file is needed."""
+        """Take up what ``dump`` gave; no other file is needed.
+
+        Raises:
+            StoreError: it is something else, or without its network.
+        """
         pieces = unpack(content)
+        if TENSORS not in pieces:
+            raise StoreError(
+                "a fitted model",
+                got="one that was kept without its network",
+                expected="one that is whole, as `cystgrid train` writes it",
+                do="train a model to deploy",
+            )
         estimator = cls(weights="none", **load_json(pieces[SETTING]))
         estimator.extractor = Extractor.restore(estimator.setting, pieces[TENSORS])
         estimator.take_parts(load_sklearn(pieces[FITTED]))

@@ -78,7 +78,7 @@ class Forest:
             raise ValueError(f"features {self._names(cases)}, fitted on {self.columns}")
         return cases.numbers()
 
-    def dump(self) -> bytes:
+    def dump(self, *, network: bool = True) -> bytes:
         """scikit-learn's objects by skops."""
         names = ("classifier", "classes", "columns", "chosen")
         return dump_sklearn({name: getattr(self, name) for name in names})

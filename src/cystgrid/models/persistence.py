@@ -33,6 +33,9 @@ SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can carry."""
 
+ZIP, DENSE = zipfile.ZIP_DEFLATED, ".safetensors"
+"""Weights are as good as random: compressing them takes long and gains nothing."""
+
 ADDRESS, LOADER, PLAIN, ARRAY_FILE = "__id__", "__loader__", "JsonNode", "file"
 """skops' keys; a plain value's address says only which values happened to share memory."""
 
@@ -43,7 +46,7 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         for name in sorted(parts):
             info = zipfile.ZipInfo(name, EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = zipfile.ZIP_STORED if name.endswith(DENSE) else ZIP
             archive.writestr(info, parts[name], compresslevel=1)
     return content.getvalue()
 

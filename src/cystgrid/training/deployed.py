@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
 from cystgrid.errors import StoreError
-from cystgrid.models.registry import CHANNELS
+from cystgrid.models.registry import CHANNELS, entry_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
@@ -124,16 +124,17 @@ def _model_card(card: dict[str, Any]) -> str:
         f"| {record['selected']['validation_balanced_accuracy']:.2f} |"
         for record in card["members"]
     )
-    return f"""# {card["model"]} on {" and ".join(card["channels"]).upper()}
+    seen = " and ".join(card["channels"]).upper() or "no image"
+    return f"""# {card["model"]} on {seen}
 
 **{card["notice"]}**
 
 Grades pancreatic cysts (IPMN) from MRI into {", ".join(card["classes"])}. Made with cystgrid
 {card["versions"]["cystgrid"]}; `cystgrid predict` applies it, preparation included.
 
-- Architecture: `{card["architecture"]}`.
-- Input: grids of {card["grid"]["cells"]} slices, {card["image"]} x {card["image"]} pixels.
-- Start: weights `{Path(card["recipe"]["weights"]).name}`.
+- Architecture: `{card["architecture"]}`, {entry_of(card["architecture"]).about}.
+- Input: {_input(card)}.
+- Start: weights `{Path(card["recipe"].get("weights", "none")).name}`.
 - Trained on {counts} patients.
 
 | member | epoch | balanced accuracy on its own validation fold |
@@ -143,6 +144,18 @@ Grades pancreatic cysts (IPMN) from MRI into {", ".join(card["classes"])}. Made 
 These figures chose the epoch, so they flatter. What to expect on new patients is what the nested
 cross-validation of the same study says (`cystgrid crossval`).
 """
+
+
+def _input(card: dict[str, Any]) -> str:
+    """What one patient is to the model, in words."""
+    sees = entry_of(card["architecture"]).sees
+    if sees == "features":
+        return "a row of a table: " + ", ".join(card["models"]["features"]["columns"])
+    if sees != "image":
+        return {"center": "the centre", "labels": "nothing"}[sees]
+    names = " and ".join(card["channels"]).upper()
+    cells, pixels = card["grid"]["cells"], card["pixels"]
+    return f"{names}, slices of {pixels} x {pixels} pixels ({cells} of them where it takes grids)"
 
 
 def load_model(folder: Path, features: Path | None = None) -> DeployedModel:

@@ -71,10 +71,10 @@ class EstimatorMember:
         )
         return crops.central(self.grid.cells)
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
-        """Write ``folder/stem.estimator``; returns the rest as JSON."""
+    def save(self, folder: Path, stem: str, *, whole: bool = True) -> dict[str, Any]:
+        """Write ``folder/stem.estimator`` (see ``Member.save``)."""
         path = folder / f"{stem}.{STATE}"
-        content = self.estimator.dump()
+        content = self.estimator.dump(network=whole)
         write_bytes(path, content)
         return {
             "weights": path.name,

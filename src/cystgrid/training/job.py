@@ -85,7 +85,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     trained = train_member(store, task, after_epoch)
     with reproducible(job.recipe.training_of(job.model).threads):
         found = trained.member.probabilities([store.load(patient) for patient in job.test])
-    record = trained.member.save(job.folder, "model")
+    record = trained.member.save(job.folder, "model", whole=False)
     texts = _texts(job, trained, found)
     for name, text in texts.items():
         write_text(job.folder / name, text)

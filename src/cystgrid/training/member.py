@@ -31,10 +31,17 @@ class Member(Protocol):
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Class probabilities ``(patient, class)`` of patients this member never saw."""
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
-        """Write the fitted tensors as ``folder/stem.<suffix>``; returns the rest as JSON.
+    def save(self, folder: Path, stem: str, *, whole: bool = True) -> dict[str, Any]:
+        """Write what was fitted as ``folder/stem.<suffix>``; returns the rest as JSON.
 
-        Among it ``weights``, the file's name, and its ``sha256``.
+        Args:
+            folder: where.
+            stem: the file's name without its suffix.
+            whole: with everything that a prediction needs; else a pretrained network whose
+                weights were not trained is left out.
+
+        Returns:
+            Among others ``weights``, the file's name, and its ``sha256``.
         """
 
 

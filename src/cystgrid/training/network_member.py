@@ -57,8 +57,8 @@ class NetworkMember:
         """The patients' crops as this member's network takes them."""
         return gather_crops(prepared, self.channels, self.standard, self.device, self.grid.pixels)
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
-        """Write ``folder/stem.safetensors``; returns the rest as JSON."""
+    def save(self, folder: Path, stem: str, *, whole: bool = True) -> dict[str, Any]:
+        """Write ``folder/stem.safetensors``, all of whose weights were trained: always whole."""
         path = folder / f"{stem}.safetensors"
         return {
             "weights": path.name,
