@@ -4,7 +4,7 @@
 
 draws and prepares phantoms, measures a few numbers in each crop (the table of features), runs
 ``studies/all-systems.toml`` by the nested and by the peers' protocol, writes all tables and
-figures, and says what took how long. Phantoms, a few epochs: the figures say nothing about patients.
+figures, and says what took how long. Phantoms, few epochs: no figure says anything of patients.
 
 With ``--weights``, a folder of ``vit_tiny_patch16_224.safetensors`` and of
 ``mobilenet_v2.safetensors``, these two start from them. Run again, it goes on where it was.

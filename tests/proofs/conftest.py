@@ -53,7 +53,7 @@ def recipe(names=(FAST,), *, cells=4, models=None, search=None, **training):
     quick = {"epochs": 6, "warmup": 1, "batch": 8, "layer_decay": 1.0, "learning_rate": 1e-3}
     plain = {"names": names, "weights": "none", "extractor": "resnet18"}
     return Recipe(
-        grid=GridSettings(cells=cells),
+        grid=GridSettings(cells=cells, flip=False, rotate=False),
         models=ModelSettings(**{**plain, **(models or {})}),
         training=TrainingSettings(**{**quick, "precision": "float32", **training}),
         search=SearchSettings(**(search or {})),
