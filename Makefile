@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fuzz bench format structure clean
+.PHONY: help install demo test check fuzz proofs tables bench format structure clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,14 +32,26 @@ check: install ## style, types, layers
 fuzz: install ## damage 20,000 scans and judge how each is read, minutes
 	$(BIN)/python tests/fuzzing/fuzz.py --jobs 2
 
+proofs: install ## the eleven proofs at length, with their figures; an hour
+	$(BIN)/python -m pytest tests/proofs --long
+	$(BIN)/python benchmarks/intervals.py
+	$(BIN)/python benchmarks/metrics_agree.py
+
+tables: install ## Tables I and II with every system on 60 phantoms; half an hour
+	$(BIN)/python benchmarks/all_systems.py -o tables
+
 bench: install ## time, memory and accuracy against references, in the same run; minutes
 	$(BIN)/python benchmarks/read_series.py
 	$(BIN)/python benchmarks/registration.py --cases 20
+	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/metrics_agree.py
+	$(BIN)/python benchmarks/intervals.py --simulations 200
 
 structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md
 	$(BIN)/python docs/study.py > docs/study.md
 	$(BIN)/python docs/layouts.py > docs/layouts.md
+	$(BIN)/python docs/models.py > docs/models.md
 	$(BIN)/python docs/bad_input.py
 
 format: install ## lay the code out

@@ -13,8 +13,8 @@ import grimp
 
 JOURNEY = (
     "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
-    "grids", "models", "training", "evaluation", "explanations", "outputs", "study", "cohorts",
-    "runs", "demo", "cli",
+    "grids", "models", "training", "evaluation", "explanations", "outputs", "results", "study",
+    "cohorts", "runs", "demo", "cli",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 from cystgrid.settings import Settings
 from cystgrid.study import Study
@@ -30,14 +30,26 @@ def meanings(settings: type[Settings]) -> dict[str, str]:
     return found
 
 
+def settings_in(hint: object) -> type[Settings] | None:
+    """The settings that a key holds, where it holds a section of its own, be it optional."""
+    for part in (hint, *get_args(hint)):
+        if isinstance(part, type) and issubclass(part, Settings):
+            return part
+    return None
+
+
 def section(name: str, settings: type[Settings]) -> list[str]:
     """One table, and those of the sections inside it."""
     lines = [f"## `[{name}]`", "", "| key | default | meaning |", "|---|---|---|"]
     known, hints = meanings(settings), get_type_hints(settings)
     inner = []
     for key, field in settings.model_fields.items():
-        if isinstance(hints[key], type) and issubclass(hints[key], Settings):
-            inner += section(f"{name}.{key}", hints[key])
+        nested = settings_in(hints[key])
+        if nested is not None:
+            inner += section(f"{name}.{key}", nested)
+            continue
+        if field.is_required():
+            lines.append(f"| `{key}` | (needed) | {known.get(key, '')} |")
             continue
         default = field.get_default(call_default_factory=True)
         shown = list(default) if isinstance(default, tuple) else default

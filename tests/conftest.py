@@ -24,3 +24,7 @@ def real_weights(real_data):
     if not folder.is_dir():
         pytest.skip(f"no folder {folder.name} beside {REAL_DATA}: no real weights here")
     return folder
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="the long versions of tests/proofs")

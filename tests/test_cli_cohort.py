@@ -249,3 +249,32 @@ def test_folds_that_name_others_are_said_to_and_folds_of_nobody_refused(prepared
     assert done.exit_code == 3
     assert "'P002' on two sides" in done.output
     assert not (tmp_path / "none").exists()
+
+
+def test_merged_labels_and_absent_scans_are_told(world, tmp_path):
+    """One cohort, two studies: what one of them merges and allows, the other refuses."""
+    manifest = tmp_path / "tree/cohort.csv"
+    shutil.copytree(world / f"{CANARY} Jane", manifest.parent)
+    rows = list(csv.DictReader(manifest.open(encoding="utf-8")))
+    for row in rows:
+        row["label"] = "cancer" if row["label"] == "high" else row["label"]
+    rows[0]["t1"] = ""
+    with manifest.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    study = tmp_path / "study.toml"
+    study.write_text(
+        STUDY.replace("[splits]", 'missing_modality = "allow"\n[splits]')
+        + '[cohort.merge]\nhigh = ["high", "cancer"]\n'
+    )
+    told = ran("cohort", "check", manifest, "--study", study, "--workers", 0)
+    assert "9 without a problem" in told
+    assert "3 cancer as high" in told
+    assert "P001: t1 is missing; t2 is used alone, as the study allows." in told
+    told = ran("prepare", manifest, "-o", tmp_path / "prepared", "--study", study, "--workers", 0)
+    assert "9 prepared, 0 unchanged, 0 refused, 1 without t1, 3 cancer as high" in told
+    assert "no T1" in (tmp_path / "prepared/quality.html").read_text("utf-8")
+    done = cystgrid("prepare", manifest, "-o", tmp_path / "other", "--workers", 0)
+    assert done.exit_code == 3
+    assert "label is unknown: 'cancer' (known: normal, low, high, adenocarcinoma)" in done.output

@@ -65,4 +65,10 @@ def test_the_shipped_studies_are_valid_and_the_paper_is_to_the_letter():
     assert (training.batch, training.epochs, paper.splits.folds) == (8, 3000, 10)
     assert paper.models.architecture("vit") == "vit_base"
     assert (paper.grid.cells, paper.preparation.cell, paper.preparation.in_plane) == (9, 64, 256)
-    assert paper.models.inputs == ("early",)
+    cnns = ("alexnet", "densenet121", "resnet18", "mobilenet_v2", "efficientnet_b5")
+    assert set(paper.models.pairs()) == {
+        *(("vit", inputs) for inputs in ("t1", "t2", "late", "early")),
+        *((name, "early") for name in cnns),
+    }
+    for name in cnns:  # "the same training and evaluation procedure"
+        assert paper.recipe().training_of(name) == training

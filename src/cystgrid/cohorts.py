@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cystgrid.cohort.manifest import read_manifest
+from cystgrid.cohort.manifest import Manifest, read_manifest
 from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.check_page import write_check_page
 from cystgrid.outputs.quality.page import MARK as PAGE_MARK
@@ -49,11 +49,11 @@ def run_prepare(
     pictures: Path | None = None,
     workers: int = 0,
     quiet: bool = False,
-) -> tuple[PreparationReport, dict[str, int]]:
+) -> tuple[PreparationReport, Manifest]:
     """Prepare a cohort, and write PREPARED/quality.html.
 
     Returns:
-        What was done, and how many patients were left out, by label.
+        What was done, and the manifest: whose labels were left out or are another class.
     """
     manifest = read_manifest(cohort, study.cohort)
     report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
@@ -67,4 +67,4 @@ def run_prepare(
         [Refusal(patient, reason, line_of[patient]) for patient, reason in report.refused],
         prepared / QUALITY_PAGE,
     )
-    return report, manifest.excluded
+    return report, manifest

@@ -19,7 +19,7 @@ NOTICE = "Research use only. Not for clinical decisions."
 
 RECORDED_PACKAGES = (
     "cystgrid", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas",
-    "SimpleITK", "nibabel", "pydicom", "highdicom", "safetensors",
+    "SimpleITK", "nibabel", "pydicom", "highdicom", "safetensors", "monai", "skops", "optuna",
 )  # fmt: skip
 READ_BYTES = 1 << 20
 MARKED_BYTES = 1 << 12

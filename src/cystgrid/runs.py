@@ -9,21 +9,20 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from cystgrid.cohort.manifest import CohortSettings, Patient, is_box, read_manifest
+from cystgrid.cohort.classes import CohortSettings
+from cystgrid.cohort.manifest import Patient, is_box, read_manifest
 from cystgrid.cohort.published import given_splits
-from cystgrid.evaluation.predictions import read_predictions
-from cystgrid.evaluation.tables import console_table, write_tables
-from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.outputs.prediction import prediction_table, refuse_other_answers, write_answers
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, write_text
+from cystgrid.results import evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
-from cystgrid.training.nested import cross_validate, labelled_members
+from cystgrid.training.nested import Protocol, cross_validate, labelled_members
 
 
 def run_crossval(
@@ -34,7 +33,9 @@ def run_crossval(
     *,
     models: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
+    features: Path | None = None,
     splits_file: Path | None = None,
+    protocol: Protocol = "nested",
     workers: int | None = None,
     quiet: bool = False,
 ) -> tuple[Table, list[str]]:
@@ -47,41 +48,68 @@ def run_crossval(
         study_file: where they came from, kept in the run word for word.
         models: instead of the study's.
         inputs: instead of the study's.
+        features: table for the models that read one, instead of the study's.
         splits_file: folds to take instead of the study's.
+        protocol: ``peer`` adds the published codes' way of choosing the epoch, beside the honest.
         workers: processes.
         quiet: no progress bars.
 
     Returns:
-        Table I for a terminal, and what has to be said of the folds taken from ``splits_file``.
+        Table I for a terminal, and what has to be said of the folds and of the trainings.
     """
     store = Store.open(prepared)
     study.check_prepared(store.settings, prepared)
-    recipe = study.recipe(models, inputs)
+    recipe = study.recipe(models, inputs, features)
     given, notes = None, list[str]()
     if splits_file is not None:
-        given, notes = given_splits(splits_file, labelled_members(store, recipe.classes))
+        given, notes = given_splits(splits_file, labelled_members(store, recipe.cohort))
     path = cross_validate(
-        prepared, run, recipe, study.splits, given=given, workers=workers, quiet=quiet
+        prepared,
+        run,
+        recipe,
+        study.splits,
+        given=given,
+        protocol=protocol,
+        workers=workers,
+        quiet=quiet,
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
-    predictions = read_predictions(path)
-    write_tables(predictions, run / "tables")
-    draw_confusion_matrices(predictions, run / "figures" / "confusion.png")
-    draw_training_curves(read_curves(run), run / "figures" / "training.png")
+    results = evaluate_file(path, run / "tables", run / "figures", quiet=quiet)
+    if curves := read_curves(run):
+        draw_training_curves(curves, run / "figures" / "training.png")
     draw_grids(
-        example_pictures(store, recipe.classes, recipe.grid.cells),
+        example_pictures(store, recipe.cohort, recipe.grid.cells),
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return console_table(predictions), notes
+    return results.table1, [*notes, *collapse_notes(run)]
 
 
-def example_pictures(store: Store, classes: tuple[str, ...], cells: int) -> list[GridPicture]:
+def collapse_notes(run: Path) -> list[str]:
+    """Which models fell back to one class: one sentence each, none where all did more."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
+        counts[job.parents[2].name].append(json.loads(job.read_text("utf-8"))["collapsed"])
+    return [
+        f"{name}: {sum(fallen)} of {len(fallen)} trainings answer one class for every validation "
+        "patient; a lower learning rate or a longer warm-up may help"
+        for name, fallen in counts.items()
+        if any(fallen) and not name.startswith("majority")
+    ]
+
+
+def example_pictures(store: Store, cohort: CohortSettings, cells: int) -> list[GridPicture]:
     """One patient of each class: the first whose central window shows a lesion, else the first."""
     pictures = []
-    for label in classes:
-        names = [entry.patient for entry in store.entries.values() if entry.label == label]
+    for label in cohort.classes:
+        names = [
+            entry.patient
+            for entry in store.entries.values()
+            if cohort.class_of(entry.label) == label
+        ]
+        if not names:  # given folds may be of other classes
+            continue
         patients = (store.load(name) for name in names)
         seen = (
             p for p in patients if p.lesion is not None and central_window(p.lesion, cells).any()
@@ -96,8 +124,9 @@ def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:
     curves: dict[str, list[TrainingCurve]] = defaultdict(list)
     for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
         record = json.loads(job.read_text("utf-8"))
-        rows = pd.read_csv(job.parent / "curve.csv")
-        curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
+        if "curve.csv" in record["files"]:  # else it has no epochs
+            rows = pd.read_csv(job.parent / "curve.csv")
+            curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
     return dict(curves)
 
 
@@ -108,12 +137,13 @@ def run_train(
     *,
     model: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
+    features: Path | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
-    recipe = study.recipe(model, inputs)
+    recipe = study.recipe(model, inputs, features)
     return train_model(
         prepared,
         folder,
@@ -140,17 +170,32 @@ def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -
     )
 
 
+def _listed(manifest: Path, cohort: CohortSettings) -> list[Patient]:
+    return list(read_manifest(manifest, cohort).patients)
+
+
 def run_predict(
-    model_folder: Path, source: Path | Patient, output: Path, *, quiet: bool = False
+    model_folder: Path,
+    source: Path | Patient,
+    output: Path,
+    *,
+    features: Path | None = None,
+    quiet: bool = False,
 ) -> tuple[str, list[tuple[str, str]]]:
     """Grade a cohort.csv or one patient.
+
+    Args:
+        model_folder: MODEL.
+        source: a manifest, or one patient.
+        output: folder of the answers.
+        features: table of the new patients, for a model that reads one.
+        quiet: no progress bar.
 
     Returns:
         The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
     """
-    model = load_model(model_folder)
-    cohort = CohortSettings(classes=model.classes)
-    patients = [source] if isinstance(source, Patient) else read_manifest(source, cohort).patients
+    model = load_model(model_folder, features)
+    patients = [source] if isinstance(source, Patient) else _listed(source, model.cohort)
     refuse_other_answers(model, [patient.patient for patient in patients], output)
     answers, refused = predict_patients(model, patients, quiet=quiet)
     if not answers:

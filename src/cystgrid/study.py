@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import SettingsError, UsageError
 from cystgrid.grids.tiling import GridSettings
@@ -19,6 +19,7 @@ from cystgrid.models.registry import ModelSettings
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.settings import Settings
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.search import SearchSettings
 from cystgrid.training.settings import DeploySettings, TrainingSettings
 
 
@@ -48,6 +49,7 @@ class Study(Settings):
         models: which networks, on which inputs, started from what.
         training: the recipe of every model.
         recipes: by model name, where that model's training differs.
+        search: settings that compete on the inner folds of every network.
         deploy: how ``train`` makes one model.
     """
 
@@ -58,6 +60,7 @@ class Study(Settings):
     models: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    search: SearchSettings = SearchSettings()
     deploy: DeploySettings = DeploySettings()
 
     @classmethod
@@ -71,15 +74,21 @@ class Study(Settings):
         study.recipe()
         return study.model_copy(update={"models": study.models.beside(path.parent)})
 
-    def recipe(self, models: tuple[str, ...] = (), inputs: tuple[str, ...] = ()) -> Recipe:
+    def recipe(
+        self,
+        models: tuple[str, ...] = (),
+        inputs: tuple[str, ...] = (),
+        features: Path | None = None,
+    ) -> Recipe:
         """Everything but the data that decides what a training gives.
 
         Args:
             models: take these instead of the study's.
             inputs: take these instead of the study's.
+            features: take this table instead of the study's.
 
         Raises:
-            UsageError: an unknown model or input.
+            UsageError: an unknown model or input, or one that does not go with the other.
         """
         asked = {**({"names": models} if models else {}), **({"inputs": inputs} if inputs else {})}
         try:
@@ -89,11 +98,12 @@ class Study(Settings):
                 "--models, --inputs", got=error.got, expected=error.expected, do="choose of these"
             ) from error
         return Recipe(
-            classes=self.cohort.classes,
+            cohort=self.cohort,
             grid=self.grid,
-            models=chosen,
+            models=chosen.on_features(features),
             training=self.training,
             recipes=self.recipes,
+            search=self.search,
         )
 
     def check_prepared(self, prepared: PreparationSettings, where: object) -> None:

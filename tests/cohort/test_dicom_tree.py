@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.dicom_tree import chosen_table, import_dicom, left_out_table
 from cystgrid.cohort.importing import summary, write_manifest
-from cystgrid.cohort.manifest import CohortSettings, read_manifest
+from cystgrid.cohort.manifest import read_manifest
 from cystgrid.cohort.pairing_rules import PairingRules
 from cystgrid.cohort.pseudonyms import pseudonymise
 from cystgrid.cohort.study_labels import read_labels

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cystgrid.cohort.manifest import CohortSettings, is_box, manifest_faults, read_manifest
+from cystgrid.cohort.classes import CohortSettings
+from cystgrid.cohort.manifest import is_box, manifest_faults, read_manifest
 from cystgrid.errors import CohortError
 
 HEADER = "patient,label,t1,t2,roi,center\n"

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from cystgrid.errors import SettingsError
-from cystgrid.grids.batches import Crops, augment, change_contrast, gather_crops, training_batch
+from cystgrid.grids.batches import (
+    Crops,
+    augment,
+    change_contrast,
+    gather_crops,
+    resample_to_cube,
+    training_batch,
+)
+from cystgrid.grids.forms import STACK, volume
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
 
@@ -117,3 +125,89 @@ def test_gathered_crops_lie_in_0_1_and_do_not_see_the_scanners_scale():
         gather_crops([plain], (0, 1), standard, torch.device("cpu"), pixels=8)
     only_t2 = gather_crops([plain], (1,), standard, torch.device("cpu"))
     torch.testing.assert_close(only_t2.volumes[:, 0], crops.volumes[:1, 1])
+
+
+def test_a_stack_is_five_slices_and_its_windows_reach_both_ends(numbered):
+    central = numbered.central(9, STACK)
+    assert central.shape == (3, 2, 5, 4, 4)
+    assert central[:, 0, :, 0, 0].tolist() == [
+        [3, 4, 5, 6, 7], [100, 101, 102, 103, 104], [207, 208, 209, 210, 211]
+    ]  # fmt: skip
+    generator, starts = torch.Generator().manual_seed(0), set()
+    for _ in range(300):
+        batch = training_batch(numbered, torch.tensor([0, 2]), GridSettings(), generator, STACK)
+        assert batch.shape == (2, 2, 5, 4, 4)
+        starts |= {int(value) for value in batch[:, 0, 0, 0, 0]}
+    assert starts == set(range(8)) | {200 + start for start in range(16)}
+
+
+def test_a_volume_holds_the_patients_own_slices_and_no_padding(numbered):
+    """Slices rise by one each: from a patient's first to its last, wherever the deepest ends."""
+    cubes = numbered.central(9, volume(32))
+    assert cubes.shape == (3, 2, 32, 32, 32)
+    for patient, depth in enumerate(DEPTHS):
+        along = cubes[patient, 0, :, 0, 0]
+        assert (float(along[0]), float(along[-1])) == (100 * patient, 100 * patient + depth - 1)
+        assert (along.diff() >= 0).all()
+        middle = 100 * patient + (depth - 1) / 2
+        assert float(along.mean()) == pytest.approx(middle, abs=0.05)
+    padded = Crops(numbered.volumes[1:2, :, :5], numbered.depths[1:2])
+    assert torch.equal(padded.central(9, volume(32))[0], cubes[1])
+
+
+def test_resampling_keeps_a_constant_and_averages_where_it_shrinks():
+    assert torch.equal(
+        resample_to_cube(torch.full((1, 3, 5, 7), 0.5), 8), torch.full((1,) + (8,) * 3, 0.5)
+    )
+    fine = torch.rand(2, 8, 8, 8)
+    halves = fine.unflatten(1, (4, 2)).unflatten(3, (4, 2)).unflatten(5, (4, 2)).mean((2, 4, 6))
+    torch.testing.assert_close(resample_to_cube(fine, 4), halves)
+
+
+@pytest.mark.parametrize("form", [STACK, volume(32)])
+def test_in_every_form_all_slices_move_alike(form):
+    """A mark in a corner of every slice is found in one corner of every slice."""
+    volumes = torch.zeros(1, 2, 7, 32, 32)
+    volumes[..., 1, 5] = 1.0
+    crops, generator = Crops(volumes, torch.tensor([7])), torch.Generator().manual_seed(0)
+    batch = training_batch(
+        crops, torch.zeros(40, dtype=torch.long), GridSettings(), generator, form
+    )
+    places = batch.flatten(-2).argmax(-1)
+    assert (places == places[:, :1, :1]).all()
+    assert len(places[:, 0, 0].unique()) == 8
+    still = GridSettings(flip=False, rotate=False)
+    same = training_batch(crops, torch.tensor([0]), still, generator, form)
+    assert torch.equal(same, crops.central(9, form))
+
+
+def test_some_patients_alone_are_shown_as_among_all(numbered):
+    for form in (STACK, volume(32)):
+        some = numbered.central(4, form, torch.tensor([2, 0]))
+        assert torch.equal(some, numbered.central(4, form)[[2, 0]])
+    assert torch.equal(numbered.central(4, patients=torch.tensor([1])), numbered.central(4)[1:2])
+
+
+def test_an_absent_scan_is_nan_throughout_and_disturbs_nothing():
+    """Gathered, coarsened, augmented, resampled: the scan that is there is as it would be alone."""
+    rng = np.random.default_rng(0)
+    crop = rng.random((2, 7, 8, 8)).astype(np.float32)
+    landmarks = np.stack([np.linspace(0.05, 0.9, 11)] * 2)
+    standard = np.stack([np.linspace(0, 100, 11)] * 2)
+    whole = _prepared(crop, landmarks)
+    lacking = _prepared(
+        np.stack([np.full_like(crop[0], np.nan), crop[1]]),
+        np.stack([np.full(11, np.nan), landmarks[1]]),
+    )
+    both = gather_crops([whole, lacking], (0, 1), standard, torch.device("cpu"), pixels=4)
+    assert not both.volumes[0].isnan().any()
+    assert both.volumes[1, 0].isnan().all()
+    assert torch.equal(both.volumes[1, 1], both.volumes[0, 1])
+    settings = GridSettings(cells=4, gamma=0.5)
+    for form in (STACK, volume(32)):
+        batch = training_batch(both, torch.tensor([1]), settings, torch.Generator(), form)
+        assert batch[:, 0].isnan().all()
+        assert not batch[:, 1].isnan().any()
+    grid = training_batch(both, torch.tensor([1]), settings, torch.Generator())
+    assert grid[:, 0].isnan().all()
+    assert not grid[:, 1].isnan().any()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.predictions import check_predictions
 from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.style import DOTS_PER_INCH, figure_style
@@ -21,7 +22,7 @@ def predictions(methods, classes=CLASSES):
     ]
     columns = ["model", "inputs", "outer_fold", "patient", "center", "label", "predicted"]
     frame = pd.DataFrame(rows, columns=[*columns, *(f"p_{name}" for name in classes)])
-    return check_predictions(frame, classes)
+    return Evaluation(check_predictions(frame, classes))
 
 
 @pytest.mark.parametrize("methods", [1, 5])

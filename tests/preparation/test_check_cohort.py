@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from cystgrid.cohort.manifest import CohortSettings
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.errors import CohortError
 from cystgrid.outputs.quality.check_page import check_page, write_check_page
@@ -329,3 +329,51 @@ def test_the_file_at_fault_of_a_series_is_told_by_its_place(dicom, tmp_path):
     assert (problem.patient, problem.column) == ("P003", "t2")
     assert f"file 5 of {len(files)} by name" in problem.message
     assert files[4].name not in problem.message
+
+
+def test_a_scan_that_the_study_lets_be_absent_is_a_warning(tree):
+    """Absent is what the row does not name; what it names and nobody finds is a problem."""
+    tree.rows = tree.rows[:5]
+    tree.row("P001")["t1"] = ""
+    tree.row("P002")["t2"] = ""
+    tree.row("P003")["t1"] = tree.row("P003")["t2"] = ""
+    tree.row("P004")["t1"] = "nowhere.nii"
+    tree.row("P005")["t1"], tree.row("P005")["t2"] = "", "nowhere.nii"
+    manifest = tree.save()
+    allow = PreparationSettings(missing_modality="allow")
+    check = check_cohort(manifest, COHORT, allow)
+    missing = [(w.patient, w.column) for w in check.warnings if "is used alone" in w.message]
+    assert missing == [("P001", "t1"), ("P002", "t2"), ("P005", "t1")]
+    problems = [(p.patient, p.column) for p in check.problems if p.column != "roi"]
+    assert problems == [("P003", "t1"), ("P003", "t2"), ("P004", "t1"), ("P005", "t2")]
+    assert [len(row.scans) for row in check.rows] == [1, 1, 0, 1, 0]
+    refused = check_cohort(manifest, COHORT, SETTINGS)
+    assert {p.patient for p in refused.problems} == {"P001", "P002", "P003", "P004", "P005"}
+
+
+def test_merged_labels_are_counted_in_words(tree):
+    tree.rows = tree.rows[:3]
+    tree.row("P001")["label"] = tree.row("P002")["label"] = "cancer"
+    check = check_cohort(tree.save(), CohortSettings(merge={"high": ("cancer",)}), SETTINGS)
+    assert check.problems == ()
+    assert [str(each) for each in check.merged] == ["2 cancer as high"]
+    assert "2 cancer as high" in check_lines(check).splitlines()[0]
+    assert "cancer as high" in render_page(check_page(check))
+
+
+@pytest.mark.parametrize(
+    ("column", "sound", "odd"),
+    [
+        ("age", ["", "0", "61", "61.5", "120"], ["061Y", "-1", "121", "nan", "inf", "old", "6 1"]),
+        ("sex", ["", "F", "m", "O", "Female", "MALE", "other", "unknown"], ["w", "1", "man"]),
+    ],
+)
+def test_ages_and_sexes_that_tables_cannot_use_are_warnings(tree, column, sound, odd):
+    row = {**tree.rows[0], "t1": "", "t2": "", "roi": ""}
+    values = [*sound, *odd]
+    tree.rows = [{**row, "patient": f"x{n}", column: value} for n, value in enumerate(values)]
+    check = check_cohort(tree.save(), COHORT, SETTINGS)
+    assert [w.line - 2 for w in check.warnings if w.column == column] == [
+        n for n, value in enumerate(values) if value in odd
+    ]
+    assert column not in {problem.column for problem in check.problems}

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import ModelSettings
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import write_index, write_patient
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.search import SearchSettings
 from cystgrid.training.settings import TrainingSettings
 
 CLASSES = ("normal", "low", "high")
@@ -43,11 +45,14 @@ def prepared(tmp_path_factory):
     return write_store(tmp_path_factory.mktemp("prepared"), [make_patient(n) for n in range(18)])
 
 
-def make_recipe(names=("resnet18",), **training):
+def make_recipe(names=("resnet18",), *, models=None, search=None, cohort=None, **training):
     quick = {"epochs": 3, "warmup": 1, "batch": 6, "layer_decay": 1.0, "learning_rate": 1e-3}
     return Recipe(
-        classes=CLASSES,
         grid=GridSettings(cells=4),
-        models=ModelSettings(names=names, vit="tiny", weights="none"),
+        cohort=CohortSettings(**(cohort or {})),
+        models=ModelSettings(
+            **{"names": names, "vit": "tiny", "weights": "none", **(models or {})}
+        ),
         training=TrainingSettings(**{**quick, "precision": "float32", **training}),
+        search=SearchSettings(**(search or {})),
     )

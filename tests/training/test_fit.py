@@ -8,10 +8,10 @@ import torch
 
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import CohortError, SettingsError
-from cystgrid.grids.tiling import GridSettings
 from cystgrid.preparation.store import Store
-from cystgrid.training.fit import Epoch, _better, _refuse_divergence
-from cystgrid.training.member import channel_positions, load_member, save_member, train_member
+from cystgrid.training.fit import Examples, _refuse_divergence, class_weights
+from cystgrid.training.member import Task, channel_positions, load_member, train_member
+from cystgrid.training.selection import Epoch, better
 from cystgrid.training.settings import TrainingSettings
 from training.conftest import CLASSES, make_recipe
 
@@ -21,8 +21,14 @@ TEST = tuple(f"p{n:02}" for n in range(15, 18))
 
 def train(prepared, **training):
     store = Store.open(prepared)
-    member, fitted = train_member(store, FOLD, make_recipe(**training), "resnet18", "early", seed=5)
-    return store, member, fitted
+    task = Task(FOLD, make_recipe(**training), "resnet18", "early", seed=5)
+    trained = train_member(store, task)
+    return store, trained.member, trained
+
+
+def same_weights(first, second):
+    states = first.member.network.state(), second.member.network.state()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_a_plain_signal_is_learned(prepared):
@@ -37,7 +43,7 @@ def test_a_plain_signal_is_learned(prepared):
 def test_the_same_seed_gives_the_same_bytes(prepared, precision):
     (_, _, first), (_, _, second) = (train(prepared, precision=precision) for _ in range(2))
     assert first.curve == second.curve
-    assert all(torch.equal(first.state[name], second.state[name]) for name in first.state)
+    assert same_weights(first, second)
 
 
 def test_threads_and_mode_are_put_back(prepared):
@@ -50,11 +56,10 @@ def test_threads_and_mode_are_put_back(prepared):
 def test_the_kept_weights_are_those_of_the_selected_epoch(prepared):
     """Training on to the selected epoch alone ends with the weights that the long one kept."""
     _, _, long = train(prepared, epochs=6, schedule="constant")
-    _, _, short = train(prepared, epochs=long.selected, schedule="constant")
-    assert short.selected == long.selected
-    assert all(torch.equal(long.state[name], short.state[name]) for name in long.state)
-    chosen = next(row for row in long.curve if row.epoch == long.selected)
-    assert chosen.validation_balanced_accuracy == max(
+    _, _, short = train(prepared, epochs=long.look.epoch, schedule="constant")
+    assert short.look == long.look
+    assert same_weights(long, short)
+    assert long.look.validation_balanced_accuracy == max(
         row.validation_balanced_accuracy for row in long.curve
     )
 
@@ -70,12 +75,12 @@ def test_selection_takes_accuracy_then_loss_then_the_earlier_epoch():
     base = Epoch(3, 1.0, 0.9, 0.5)
     more_accurate = dataclasses.replace(base, validation_balanced_accuracy=0.6, validation_loss=2.0)
     surer = dataclasses.replace(base, validation_loss=0.8)
-    assert _better(more_accurate, base, "balanced_accuracy")
-    assert not _better(more_accurate, base, "loss")
-    assert _better(surer, base, "balanced_accuracy")
-    assert _better(surer, base, "loss")
-    assert not _better(base, base, "balanced_accuracy")
-    assert not _better(base, base, "loss")
+    assert better(more_accurate, base, "balanced_accuracy")
+    assert not better(more_accurate, base, "loss")
+    assert better(surer, base, "balanced_accuracy")
+    assert better(surer, base, "loss")
+    assert not better(base, base, "balanced_accuracy")
+    assert not better(base, base, "loss")
 
 
 def test_a_diverged_training_is_an_error():
@@ -84,12 +89,10 @@ def test_a_diverged_training_is_an_error():
 
 
 def test_a_member_put_away_answers_the_same(prepared, tmp_path):
-    from cystgrid.models.network import Shape
-
-    store, member, fitted = train(prepared)
-    record = save_member(member, fitted, tmp_path / "model.safetensors")
-    again = load_member(record, tmp_path, architecture="resnet18", shape=Shape(2, 3, 32),
-                        channels=(0, 1), grid=GridSettings(cells=4))  # fmt: skip
+    store, member, _ = train(prepared)
+    record = member.save(tmp_path, "model")
+    card = {"model": "resnet18", "inputs": "early", "modalities": ["t1", "t2"], "pixels": 16}
+    again = load_member(card, record, tmp_path, make_recipe())
     patients = [store.load(p) for p in TEST]
     np.testing.assert_array_equal(member.probabilities(patients), again.probabilities(patients))
 
@@ -98,3 +101,32 @@ def test_inputs_that_were_not_prepared_are_refused():
     assert channel_positions(("t1", "t2"), "t2") == (1,)
     with pytest.raises(CohortError, match="prepared data with t2"):
         channel_positions(("t2",), "early")
+
+
+def test_the_validation_probabilities_are_the_selected_networks_own(prepared):
+    store, member, trained = train(prepared)
+    patients = [store.load(p) for p in FOLD.validation]
+    np.testing.assert_array_equal(trained.validation, member.probabilities(patients))
+    assert not trained.collapsed
+
+
+def examples(targets, classes=3):
+    return Examples(None, torch.tensor(targets), classes)
+
+
+def test_class_weights_are_none_or_inverse_frequencies_or_as_given():
+    assert class_weights(TrainingSettings(), examples([0, 1, 2])) is None
+    balanced = class_weights(TrainingSettings(class_weights="balanced"), examples([0, 0, 0, 1, 2]))
+    torch.testing.assert_close(balanced, torch.tensor([5 / 9, 5 / 3, 5 / 3]))
+    absent = class_weights(TrainingSettings(class_weights="balanced"), examples([0, 0, 2, 2]))
+    torch.testing.assert_close(absent, torch.tensor([1.0, 0.0, 1.0]))
+    given = TrainingSettings(class_weights=(1.0, 0.65, 0.45))
+    torch.testing.assert_close(class_weights(given, examples([0])), torch.tensor([1.0, 0.65, 0.45]))
+    with pytest.raises(SettingsError, match="3 numbers"):
+        class_weights(given, examples([0], classes=2))
+
+
+def test_sgd_and_class_weights_train_too(prepared):
+    _, _, plain = train(prepared, optimizer="sgd")
+    _, _, weighted = train(prepared, optimizer="sgd", class_weights=(5.0, 1.0, 1.0))
+    assert plain.curve != weighted.curve

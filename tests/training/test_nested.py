@@ -13,6 +13,7 @@ import pytest
 
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import CohortError, StoreError, WeightsError
+from cystgrid.training import job as jobs
 from cystgrid.training import nested
 from cystgrid.training.nested import cross_validate
 from training.conftest import make_patient, make_recipe, write_store
@@ -62,7 +63,7 @@ def test_running_again_trains_nothing(prepared, finished, monkeypatch):
         raise AssertionError("a finished training was repeated")
 
     folder, content = finished
-    monkeypatch.setattr(nested, "train_member", never)
+    monkeypatch.setattr(jobs, "train_member", never)
     assert run(prepared, folder).read_bytes() == content
 
 

@@ -14,7 +14,7 @@ from cystgrid.training.settings import TrainingSettings
 
 @pytest.fixture(scope="module")
 def network():
-    return build_model("vit_tiny", Shape(2, 3, 32), "none")
+    return build_model("vit_tiny", "early", Shape(2, 3, 4, 16), "none")
 
 
 def groups_by_parameter(network, settings):

@@ -163,7 +163,7 @@ def prepare(
     from cystgrid.cohorts import QUALITY_PAGE, run_prepare
     from cystgrid.processes import worker_count
 
-    report, left_out = run_prepare(
+    report, manifest = run_prepare(
         cohort,
         output,
         read_study(study),
@@ -171,10 +171,13 @@ def prepare(
         workers=worker_count(workers),
         quiet=quiet,
     )
-    excluded = "".join(f", {count} {label} left out" for label, count in left_out.items())
+    labels = [f"{count} {label} left out" for label, count in manifest.excluded.items()]
+    labels += map(str, manifest.merged)
+    lacking = [f"{count} without {name}" for name, count in report.lacking.items()]
+    told = "".join(f", {each}" for each in (*lacking, *labels))
     say(
         quiet,
         f"{report.prepared} prepared, {report.unchanged} unchanged, "
-        f"{len(report.refused)} refused{excluded}: {output}\nquality page: {output / QUALITY_PAGE}",
+        f"{len(report.refused)} refused{told}: {output}\nquality page: {output / QUALITY_PAGE}",
     )
     end_with(report.refused, done=report.prepared + report.unchanged)

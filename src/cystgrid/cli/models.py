@@ -1,9 +1,9 @@
-"""Verbs from prepared patients to tables, models and answers."""
+"""Verbs from prepared patients to runs, models and answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,14 @@ from cystgrid.cli.common import (
     verb,
 )
 
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FEATURES.CSV",
+        help="Table for the features models: a column patient, and the study's features.columns.",
+    ),
+]
+
 
 @app.command(epilog="Example: cystgrid crossval prepared -o run --study studies/paper.toml")
 @verb
@@ -33,12 +41,24 @@ def crossval(
         str, typer.Option(help="Models to run, separated by commas. Default: the study's.")
     ] = "",
     inputs: Annotated[
-        str, typer.Option(help="early, t1, t2, separated by commas. Default: the study's.")
+        str,
+        typer.Option(
+            help="early, late, intermediate, t1, t2, separated by commas; each model takes those "
+            "that it supports. Default: the study's."
+        ),
     ] = "",
+    features: Features = None,
     splits: Annotated[
         Path | None,
         typer.Option(help="Folds to take (splits.json of an import or a run), not the study's."),
     ] = None,
+    protocol: Annotated[
+        Literal["nested", "peer"],
+        typer.Option(
+            help="peer also lets each test fold choose its own epoch, as published code does, and "
+            "shows by how much that flatters."
+        ),
+    ] = "nested",
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -53,37 +73,15 @@ def crossval(
         study,
         models=names(models),
         inputs=names(inputs),
+        features=features,
         splits_file=splits,
+        protocol=protocol,
         workers=workers,
         quiet=quiet,
     )
     show(quiet, table)
     for note in notes:
         say(quiet, f"note: {note}")
-
-
-@app.command(epilog="Example: cystgrid tables run, or: cystgrid tables predictions.csv -o tables")
-@verb
-def tables(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run, or any predictions.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Folder. Default: tables/ beside the predictions."),
-    ] = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Write the tables of any predictions file, ours or not."""
-    from cystgrid.evaluation.predictions import read_predictions
-    from cystgrid.evaluation.tables import console_table, write_tables
-
-    path = source / "predictions.csv" if source.is_dir() else source
-    predictions = read_predictions(path)
-    written = write_tables(predictions, output or path.parent / "tables")
-    show(quiet, console_table(predictions))
-    say(quiet, "\n".join(str(one) for one in written))
 
 
 @app.command(epilog="Example: cystgrid train prepared -o model --study studies/demo.toml")
@@ -93,7 +91,10 @@ def train(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Folder.")],
     study: StudyFile = None,
     model: Annotated[str, typer.Option(help="Which model. Default: the study's first.")] = "",
-    inputs: Annotated[str, typer.Option(help="early, t1 or t2. Default: the study's.")] = "",
+    inputs: Annotated[
+        str, typer.Option(help="early, late, intermediate, t1 or t2. Default: the study's.")
+    ] = "",
+    features: Features = None,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -107,6 +108,7 @@ def train(
         read_study(study),
         model=names(model),
         inputs=names(inputs),
+        features=features,
         workers=workers,
         quiet=quiet,
     )
@@ -128,6 +130,7 @@ def predict(
     t2: Annotated[str | None, typer.Option(help="T2: NIfTI file or DICOM folder.")] = None,
     roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
     patient: Annotated[str, typer.Option(help="Name for the single patient.")] = "patient",
+    features: Features = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -140,7 +143,7 @@ def predict(
     if fault := "is empty" if not patient.strip() else text_fault(patient):
         raise typer.BadParameter(f"--patient {fault}")
     source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
-    text, refused = run_predict(model, source, output, quiet=quiet)
+    text, refused = run_predict(model, source, output, features=features, quiet=quiet)
     if text:
         say(quiet, text)
     end_with(refused, done=len(text))

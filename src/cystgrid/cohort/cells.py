@@ -1,7 +1,8 @@
-"""Which text may stand in a cell of the manifest."""
+"""Which text may stand in a cell of the manifest, and which means what its column says."""
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -11,6 +12,12 @@ FORMULA_STARTS = "=+@＝＋＠"  # noqa: RUF001 (a Japanese spreadsheet takes th
 
 PLAIN_MINUS = re.compile(r"-(\d+([.,]\d+)?)?")
 """A negative number, or a dash that stands for nothing: no spreadsheet does anything with it."""
+
+OLDEST = 120
+"""Years: nobody known has lived longer than 122."""
+
+SEXES = ("f", "m", "o", "female", "male", "other", "unknown")
+"""The values of DICOM's PatientSex (PS3.3 C.7.1.1), their words, and the word for none."""
 
 UNSEEN = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 """Unicode categories that cannot be seen, that turn the text around them, or that break a line."""
@@ -44,6 +51,24 @@ def path_fault(cell: str) -> str | None:
     if any(unicodedata.category(letter) == "Cc" for letter in cell):
         return "holds a control character; rename the file or correct the cell"
     return None
+
+
+def age_fault(cell: str) -> str | None:
+    """Why an age is none; None where it is one, or is empty."""
+    try:
+        years = float(cell) if cell else 0.0
+    except ValueError:
+        years = math.nan
+    if 0 <= years <= OLDEST:
+        return None
+    return f"is no number of years from 0 to {OLDEST}."
+
+
+def sex_fault(cell: str) -> str | None:
+    """Why a sex is none that is known; None where it is one, or is empty."""
+    if not cell or cell.casefold() in SEXES:
+        return None
+    return f"is none of {', '.join(SEXES)} (in any case)."
 
 
 def same_to_the_eye(text: str) -> str:

@@ -13,13 +13,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import Field, field_validator
-
 from cystgrid.cohort.cells import path_fault, same_to_the_eye, text_fault
+from cystgrid.cohort.classes import SHOWN_LABEL, CohortSettings, Merged
 from cystgrid.cohort.findings import Finding
 from cystgrid.errors import CohortError, CystgridError, path_text
 from cystgrid.scans.reference import FORMS, path_part
-from cystgrid.settings import Settings
 
 REQUIRED_COLUMNS = ("patient", "label", "t1", "t2", "roi")
 MODALITIES = ("t1", "t2")
@@ -33,27 +31,6 @@ MAX_BYTES = 2**26
 """Of a manifest: 64 MiB, room for 100,000 patients with paths of 200 characters."""
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-SHOWN_LABEL = re.compile(r"[\w -]{1,24}")
-"""A label that may be shown though it is unknown: it is no path, and hardly a sentence."""
-
-
-class CohortSettings(Settings):
-    """Which classes there are, and which labels are left out.
-
-    Attributes:
-        classes: class names, in order of risk.
-        exclude: labels whose patients are left out, and counted.
-    """
-
-    classes: tuple[str, ...] = Field(default=("normal", "low", "high"), min_length=2)
-    exclude: tuple[str, ...] = ("adenocarcinoma",)
-
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) != len(classes):
-            raise ValueError("class names that differ from each other")
-        return classes
 
 
 @dataclass(frozen=True)
@@ -62,7 +39,8 @@ class Patient:
 
     Attributes:
         patient: unique id; the only name ever shown.
-        label: class name, or None for a patient to predict.
+        label: as it stands in the file (the study makes a class of it), or None for a patient to
+            predict.
         t1, t2: absolute reference of a scan (file, folder, ``folder#SeriesInstanceUID``) or None.
         roi: absolute reference of a mask or of a folder with one, or ``x0,x1,y0,y1,z0,z1`` in mm
             RAS+, or None.
@@ -91,17 +69,19 @@ class Patient:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The patients of a cohort, in the file's order, and who was left out by label.
+    """The patients of a cohort, in the file's order, and what the study makes of their labels.
 
     Attributes:
         path: the file that was read.
         patients: those to work on.
         excluded: number of patients left out, by label.
+        merged: labels that are another class in the study.
     """
 
     path: Path
     patients: tuple[Patient, ...]
     excluded: dict[str, int] = field(default_factory=dict)
+    merged: tuple[Merged, ...] = ()
 
 
 def read_manifest(path: Path, settings: CohortSettings | None = None) -> Manifest:
@@ -154,7 +134,8 @@ def manifest_faults(
     _find_repeated(patients, reader.faults)
     kept = tuple(patient for patient in patients if patient.label not in settings.exclude)
     excluded = Counter(p.label for p in patients if p.label in settings.exclude and p.label)
-    return Manifest(path, kept, dict(excluded)), tuple(sorted(reader.faults))
+    merged = settings.merged(patient.label for patient in kept)
+    return Manifest(path, kept, dict(excluded), merged), tuple(sorted(reader.faults))
 
 
 def _lines(path: Path) -> list[str]:
@@ -227,6 +208,10 @@ class _RowReader:
     settings: CohortSettings
     faults: list[Finding] = field(default_factory=list)
     _there: dict[str, bool] = field(default_factory=dict)
+    _known: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._known = self.settings.labels
 
     def read(self, line: str, number: int) -> Patient | None:
         """One row; None where its cells cannot be told apart or it names nobody."""
@@ -271,11 +256,10 @@ class _RowReader:
         return row[name].strip()
 
     def _label(self, label: str, line: int, patient: str) -> str | None:
-        known = (*self.settings.classes, *self.settings.exclude)
-        if not label or label in known:
+        if not label or label in self._known:
             return label or None
         shown = f" {label!r}" if SHOWN_LABEL.fullmatch(label) else ""
-        self._fault(line, patient, "label", f"is unknown:{shown} (known: {', '.join(known)})")
+        self._fault(line, patient, "label", f"is unknown:{shown} (known: {', '.join(self._known)})")
         return None
 
     def _reference(self, cells: dict[str, str], name: str, line: int) -> str | None:

@@ -8,6 +8,7 @@ validation, each within the published training patients.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cystgrid.cohort.fold_tables import Fold
@@ -49,7 +50,7 @@ def _within(fold: OuterFold, train: set[str]) -> OuterFold:
     """The fold's turns among its published training patients; nobody else joins them."""
     validations = [train.intersection(turn.validation) for turn in fold.inner]
     inner = tuple(InnerFold(_side(train - v), _side(v)) for v in validations if v)
-    return OuterFold(fold.test, inner)
+    return replace(fold, inner=inner)
 
 
 def renamed(splits: Splits, names: Mapping[str, str]) -> Splits:
@@ -62,7 +63,7 @@ def renamed(splits: Splits, names: Mapping[str, str]) -> Splits:
     for fold in splits.outer:
         turns = [InnerFold(side(turn.train), side(turn.validation)) for turn in fold.inner]
         kept = tuple(turn for turn in turns if turn.train and turn.validation)
-        outer.append(OuterFold(side(fold.test), kept))
+        outer.append(OuterFold(side(fold.test), kept, fold.repeat))
     return Splits(tuple(outer))
 
 
@@ -106,6 +107,10 @@ def given_splits(path: Path, members: Sequence[Member]) -> tuple[Splits, list[st
         path: written by an import, by another run, or by hand.
         members: the labelled patients; ids of the file that are not among them are dropped.
 
+    Returns:
+        The splits; and notes: who was dropped, who is in no test fold, and which folds test or
+        train on nobody of a class.
+
     Raises:
         StoreError: no such file, or a patient on two sides of a fold.
         CohortError: what is left is empty, or puts one patient's scans on two sides.
@@ -120,7 +125,23 @@ def given_splits(path: Path, members: Sequence[Member]) -> tuple[Splits, list[st
             expected="folds over the patients that are prepared",
             do="check that these folds are of this cohort",
         )
-    return splits, notes
+    return splits, [*notes, *_lacking(path.stem, splits, members)]
+
+
+def _lacking(name: str, splits: Splits, members: Sequence[Member]) -> list[str]:
+    """Which folds do not test, or do not train on, every class; one note a class and side."""
+    label_of = {member.patient: member.label for member in members}
+    tested = [{label_of[p] for p in fold.test} for fold in splits.outer]
+    trained = [[{label_of[p] for p in turn.train} for turn in fold.inner] for fold in splits.outer]
+    notes = []
+    for label in sorted(set(label_of.values())):
+        untested = [n for n, labels in enumerate(tested) if label not in labels]
+        untrained = [n for n, turns in enumerate(trained) if any(label not in t for t in turns)]
+        for verb, folds in (("test", untested), ("train on", untrained)):
+            if folds:
+                numbers = ", ".join(map(str, folds))
+                notes.append(f"folds {name!r}: outer {numbers} {verb} nobody of class {label!r}")
+    return notes
 
 
 def _counts(

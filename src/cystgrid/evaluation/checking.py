@@ -10,6 +10,9 @@ from cystgrid.errors import CystgridError
 COLUMNS = ("model", "inputs", "outer_fold", "patient", "center", "label", "predicted")
 """The columns before the probabilities, in the order of the contract."""
 
+REPEAT = "repeat"
+"""One more column where cross-validation was repeated: a whole number, 0 if it is absent."""
+
 REQUIRED_COLUMNS = ("patient", "label", "predicted")
 """Without these there is nothing to score; the other columns have a stated stand-in."""
 
@@ -75,7 +78,7 @@ def classes_of_header(header: Sequence[str], source: object) -> tuple[str, ...]:
             got=f"{','.join(header)!r}{hint}",
             expected=f"the columns {', '.join(REQUIRED_COLUMNS)} and at least two p_<class>, "
             "each once, separated by commas",
-            do="name the columns so",
+            do="name the columns so, or say by options which column is which",
         )
     if not all(name and name.isprintable() for name in classes):
         raise PredictionsError(
@@ -94,9 +97,10 @@ def check_rows(
     rows = list(rows)
     for line, row in rows:
         _check_names(line, row, classes, faults, labels_required=labels_required)
-        _check_probabilities(line, row, classes, faults)
+        check_probabilities(line, row, classes, faults)
     _check_unique(rows, faults)
     _check_one_truth(rows, faults)
+    _check_folds_of_one_repeat(rows, faults)
 
 
 def _check_names(
@@ -109,6 +113,8 @@ def _check_names(
     for name in ("model", "inputs"):
         if row[name].startswith(FORMULA_STARTS) or not row[name].isprintable():
             faults.add(line, f"{name} {row[name]!r} is a formula or not printable")
+    if not row[REPEAT].isdecimal():
+        faults.add(line, f"repeat is {row[REPEAT]!r}, not a whole number")
     if row["predicted"] not in classes:
         faults.add(line, f"predicted {row['predicted']!r} is not among the classes ({known})")
     if row["label"] in classes or (not row["label"] and not labels_required):
@@ -119,7 +125,8 @@ def _check_names(
         faults.add(line, "label is empty: nothing to score")
 
 
-def _check_probabilities(line: int, row: Row, classes: Sequence[str], faults: Faults) -> None:
+def check_probabilities(line: int, row: Row, classes: Sequence[str], faults: Faults) -> None:
+    """Add to ``faults`` what is wrong with the probabilities of a row."""
     values = []
     for name in classes:
         column = PROBABILITY_PREFIX + name
@@ -141,12 +148,13 @@ def number(cell: str) -> float:
 
 
 def _check_unique(rows: Sequence[NumberedRow], faults: Faults) -> None:
-    first: dict[tuple[str, str, str], int] = {}
+    first: dict[tuple[str, ...], int] = {}
     for line, row in rows:
-        key = (row["model"], row["inputs"], row["patient"])
+        key = (row["model"], row["inputs"], row["patient"], row[REPEAT])
         seen = first.setdefault(key, line)
         if seen != line:
             named = f"model {key[0]!r}, inputs {key[1]!r}, patient {key[2]!r}"
+            named += f", repeat {key[3]}" if key[3] != "0" else ""
             faults.add(line, f"{named} stands on line {seen} already")
 
 
@@ -158,4 +166,17 @@ def _check_one_truth(rows: Sequence[NumberedRow], faults: Faults) -> None:
         seen, label = first.setdefault(row["patient"], (line, row["label"]))
         if label != row["label"]:
             fault = f"patient {row['patient']!r} is {row['label']!r} here, {label!r} on line {seen}"
+            faults.add(line, fault)
+
+
+def _check_folds_of_one_repeat(rows: Sequence[NumberedRow], faults: Faults) -> None:
+    """An outer fold's number is its own over all repeats: its models trained on other patients."""
+    first: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for line, row in rows:
+        key = (row["model"], row["inputs"], row["outer_fold"])
+        seen, repeat = first.setdefault(key, (line, row[REPEAT]))
+        if repeat != row[REPEAT]:
+            fault = (
+                f"outer_fold {key[2]} is of repeat {row[REPEAT]} here, of {repeat} on line {seen}"
+            )
             faults.add(line, fault)

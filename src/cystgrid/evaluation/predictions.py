@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cystgrid.evaluation.checking import (
     COLUMNS,
     PROBABILITY_PREFIX,
+    REPEAT,
     Faults,
     NumberedRow,
     PredictionsError,
@@ -23,9 +24,11 @@ from cystgrid.evaluation.checking import (
     check_rows,
     classes_of_header,
 )
+from cystgrid.evaluation.forms import OWN_FORM, Form, in_own_form
+from cystgrid.evaluation.rows import read_rows
 from cystgrid.provenance import write_text
 
-STAND_INS = {"model": "model", "inputs": "", "outer_fold": "0", "center": ""}
+STAND_INS = {"model": "model", "inputs": "", "outer_fold": "0", "center": "", REPEAT: "0"}
 """What stands for a column that a file does not have."""
 
 ABSENCE_MEANS = {
@@ -34,7 +37,13 @@ ABSENCE_MEANS = {
     "outer_fold": "all patients count as one fold, so there is no deviation over folds",
     "center": "centres are unknown",
 }
-INPUT_NAMES = {"t1": "T1", "t2": "T2", "late": "T1+T2 late", "early": "T1+T2 early"}
+INPUT_NAMES = {
+    "t1": "T1",
+    "t2": "T2",
+    "late": "T1+T2 late",
+    "intermediate": "T1+T2 intermediate",
+    "early": "T1+T2 early",
+}
 """Inputs as the paper's Table II names them, and in its order."""
 
 
@@ -53,8 +62,8 @@ class Predictions:
 
     Attributes:
         classes: class names in the order of the file's ``p_`` columns (for kappa: of risk).
-        frame: the columns of ``COLUMNS``, then ``p_<class>`` (float64, each row sums to 1);
-            sorted by model, inputs, fold and patient.
+        frame: the columns of ``COLUMNS``, then ``p_<class>`` (float64, each row sums to 1), then
+            ``repeat`` (0 where there is one); sorted by model, inputs, fold and patient.
         source: where they came from, for messages.
         notes: what was assumed or left out while reading, one sentence each.
     """
@@ -102,7 +111,10 @@ def probability_columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_predictions(
-    path: Path, *, unlabelled: Literal["refuse", "drop"] = "refuse"
+    path: Path,
+    form: Form = OWN_FORM,
+    *,
+    unlabelled: Literal["refuse", "drop"] = "refuse",
 ) -> Predictions:
     """Read and check a predictions file.
 
@@ -111,15 +123,17 @@ def read_predictions(
 
     Args:
         path: a CSV file, UTF-8, with a header row.
+        form: what the columns are called, and whether a row holds one class only.
         unlabelled: what to do with rows whose label is empty; those dropped are counted in a note.
 
     Raises:
         PredictionsError: with all faults of the file, each with its line number.
     """
-    header, rows = _read_rows(path)
+    header, rows = read_rows(path)
+    header, rows, told = in_own_form(header, rows, form, path)
     classes = classes_of_header(header, path)
     absent = [name for name in COLUMNS if name not in header]
-    notes = [f"No column {name!r}: {ABSENCE_MEANS[name]}." for name in absent]
+    notes = [*told, *(f"No column {name!r}: {ABSENCE_MEANS[name]}." for name in absent)]
     rows = [(line, {**STAND_INS, **row}) for line, row in rows]
     faults = Faults(path)
     check_rows(rows, classes, faults, labels_required=unlabelled == "refuse")
@@ -140,7 +154,8 @@ def check_predictions(
     """The same checks on rows that never were in a file; labels are required.
 
     Args:
-        frame: the columns of ``COLUMNS``, then ``p_<class>`` for each of ``classes``.
+        frame: the columns of ``COLUMNS``, then ``p_<class>`` for each of ``classes``, and
+            ``repeat`` where there are several.
         classes: class names, in order.
         source: what to call the frame in messages; rows are numbered as ``write_predictions``
             would write them.
@@ -159,64 +174,28 @@ def write_predictions(frame: pd.DataFrame, classes: Sequence[str], path: Path) -
     digits that read back to the same float64; UTF-8, ``\n``; whole file or none.
 
     Args:
-        frame: the columns of ``COLUMNS``, then ``p_<class>`` for each of ``classes``; ``label``
-            may be empty for patients whose truth is unknown.
+        frame: the columns of ``COLUMNS``, then ``p_<class>`` for each of ``classes``, and
+            ``repeat`` where there are several (written last, and only then); ``label`` may be
+            empty for patients whose truth is unknown.
         classes: class names, in order.
         path: where to write.
 
     Raises:
         PredictionsError: with all faults of the rows, which could not be read back.
     """
-    rows = _checked_rows(frame, classes, path, labels_required=False)
-    columns = (*COLUMNS, *probability_columns(classes))
+    write_text(path, predictions_text(frame, classes, path))
+
+
+def predictions_text(frame: pd.DataFrame, classes: Sequence[str], source: object = "memory") -> str:
+    """What ``write_predictions`` writes."""
+    rows = _checked_rows(frame, classes, source, labels_required=False)
+    repeated = (REPEAT,) if any(row[REPEAT] != "0" for _, row in rows) else ()
+    columns = (*COLUMNS, *probability_columns(classes), *repeated)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(row for _, row in rows)
-    write_text(path, text.getvalue())
-
-
-def _read_rows(path: Path) -> tuple[list[str], list[NumberedRow]]:
-    """The header, and the rows as stripped text, each with its line number."""
-    if not path.is_file():
-        raise PredictionsError(
-            path, got="no such file", expected="a predictions file", do="check the path"
-        )
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # Excel's byte-order mark carries no meaning
-    except UnicodeDecodeError as error:
-        raise PredictionsError(
-            path,
-            got=f"a byte that is not UTF-8 at position {error.start}",
-            expected="UTF-8 text",
-            do="save the file as CSV UTF-8",
-        ) from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    faults = Faults(path)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        rows = list(_numbered(reader, header, faults))
-    except csv.Error as error:
-        raise PredictionsError(
-            f"{path}: line {reader.line_num}",
-            got=str(error),
-            expected="well-formed CSV",
-            do="correct this line",
-        ) from error
-    classes_of_header(header, path)  # a wrong header explains wrong rows, so it is told first
-    faults.raise_if_any()
-    return header, rows
-
-
-def _numbered(
-    reader: Iterator[list[str]], header: Sequence[str], faults: Faults
-) -> Iterator[NumberedRow]:
-    for cells in reader:
-        line: int = reader.line_num  # type: ignore[attr-defined]
-        if len(cells) == len(header):
-            yield line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        elif cells:  # an empty line is no row
-            faults.add(line, f"{len(cells)} cells under {len(header)} columns")
+    return text.getvalue()
 
 
 def _checked_rows(
@@ -224,6 +203,8 @@ def _checked_rows(
 ) -> list[NumberedRow]:
     """The rows of a frame as the text of a file, sorted, with the line each would stand on."""
     columns = (*COLUMNS, *probability_columns(classes))
+    if REPEAT in frame.columns:
+        columns = (*columns, REPEAT)
     if set(frame.columns) != set(columns) or len(frame.columns) != len(columns) or frame.empty:
         raise PredictionsError(
             source,
@@ -232,7 +213,7 @@ def _checked_rows(
             do="give these columns, each once",
         )
     texts: list[Row] = [
-        {name: _text(value) for name, value in zip(columns, values, strict=True)}
+        {REPEAT: "0", **{name: _text(value) for name, value in zip(columns, values, strict=True)}}
         for values in frame[list(columns)].itertuples(index=False, name=None)
     ]
     rows = list(enumerate(sorted(texts, key=_sort_key), start=2))  # line 1 is the header
@@ -251,9 +232,10 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _sort_key(row: Row) -> tuple[str, str, int, str, str]:
+def _sort_key(row: Row) -> tuple[str, str, int, str, str, str]:
     fold = row["outer_fold"]
-    return row["model"], row["inputs"], int(fold) if fold.isdecimal() else -1, fold, row["patient"]
+    number = int(fold) if fold.isdecimal() else -1
+    return row["model"], row["inputs"], number, fold, row["patient"], row[REPEAT]
 
 
 def _input_rank(inputs: str) -> int:
@@ -265,7 +247,8 @@ def _predictions(
 ) -> Predictions:
     columns = probability_columns(classes)
     ordered: list[Row] = sorted(rows, key=_sort_key)
-    frame = pd.DataFrame(ordered, columns=[*COLUMNS, *columns])
+    frame = pd.DataFrame(ordered, columns=[*COLUMNS, *columns, REPEAT])
+    frame[REPEAT] = frame[REPEAT].astype(np.int64)
     if frame["outer_fold"].str.fullmatch("[0-9]{1,9}").all():
         frame["outer_fold"] = frame["outer_fold"].astype(np.int64)
     for column in columns:

@@ -1,13 +1,16 @@
-"""A table of means and deviations as Markdown, LaTeX and on a terminal, laid out as the paper's."""
+"""A table of figures as Markdown, LaTeX and on a terminal, laid out as the paper's."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
+
+from cystgrid.provenance import write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,17 +18,10 @@ if TYPE_CHECKING:
 DIGITS = 2
 """As the paper prints its figures; the CSV has them all."""
 
-HEADINGS = {
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "balanced_accuracy": "Balanced accuracy",
-    "auc": "AUC",
-    "kappa": "Kappa",
-    "pooled_balanced_accuracy": "Pooled [95 % CI]",
-}
-POOLED = "pooled_balanced_accuracy"
+P_DIGITS = 3
 UNDEFINED = "--"
+LONGEST_TABLE = 40
+"""Rows that still fit a page; a longer table is broken over pages."""
 
 LATEX_ESCAPES = str.maketrans(
     {
@@ -40,12 +36,16 @@ LATEX_ESCAPES = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "±": r"$\pm$",
+        "<": r"$<$",
+        ">": r"$>$",
         "[": "{[}",  # bare, it would be an option of the line break before it
         "]": "{]}",
     }
 )
 MARKDOWN_MARKS = re.compile(r"[\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])")
 r"""What Markdown reads as marks; an underscore within a word, as in ``vit_tiny``, is not one."""
+
+Best = Literal["highest", "lowest"]
 
 
 @dataclass(frozen=True)
@@ -57,40 +57,145 @@ class Cell:
     best: bool = False
 
 
+Column = list[Cell]
+
+
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table as text: headings of the columns after the first, and one list of cells a method."""
+    """A table as text.
 
-    methods: tuple[str, ...]
-    headings: tuple[str, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    caption: str
-    notes: tuple[str, ...]
-
-
-def printed(table: pd.DataFrame, caption: str, notes: Sequence[str]) -> PrintedTable:
-    """Round and mark the best of each column.
-
-    Args:
-        table: as ``tables.table1`` gives it.
+    Attributes:
+        stub: headings of the columns that name a row.
+        rows: what stands in them, one tuple a row.
+        headings: of the columns of figures.
+        cells: one tuple a row.
         caption: one paragraph.
         notes: one sentence each.
     """
-    columns = [_column(table, metric) for metric in HEADINGS]
+
+    stub: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    headings: tuple[str, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    caption: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """A table to be written: every digit, and as text.
+
+    Attributes:
+        name: of the files, without suffix.
+        data: what the CSV holds.
+        printed: what Markdown and LaTeX hold.
+    """
+
+    name: str
+    data: pd.DataFrame
+    printed: PrintedTable
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``name.csv``, ``name.md`` and ``name.tex``; returns their paths."""
+        contents = {
+            ".csv": csv_text(self.data),
+            ".md": markdown(self.printed),
+            ".tex": latex(self.printed, label=f"tab:{self.name}"),
+        }
+        for suffix, text in contents.items():
+            write_text(folder / (self.name + suffix), text)
+        return [folder / (self.name + suffix) for suffix in contents]
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """Every digit; undefined figures are empty cells."""
+    return data.to_csv(index=False, lineterminator="\n")
+
+
+def printed(
+    stub: Mapping[str, Iterable[object]],
+    columns: Mapping[str, Column],
+    caption: Sequence[str],
+    notes: Sequence[str] = (),
+) -> PrintedTable:
+    """Put columns together.
+
+    Args:
+        stub: heading to what names the rows.
+        columns: heading to cells.
+        caption: sentences without their full stops.
+        notes: one sentence each.
+    """
     return PrintedTable(
-        tuple(table["method"]),
-        tuple(HEADINGS.values()),
-        tuple(zip(*columns, strict=True)),
-        caption,
+        tuple(stub),
+        tuple(zip(*([str(name) for name in names] for names in stub.values()), strict=True)),
+        tuple(columns),
+        tuple(zip(*columns.values(), strict=True)),
+        " ".join(sentence if sentence.endswith(".") else f"{sentence}." for sentence in caption),
         tuple(notes),
     )
 
 
+def with_deviations(
+    means: Iterable[float], deviations: Iterable[float], best: Best | None = "highest"
+) -> Column:
+    """``0.70 ± 0.11``."""
+    spreads = ["" if pd.isna(sd) else f"± {figure(sd)}" for sd in deviations]
+    return _marked([figure(mean) for mean in means], spreads, best)
+
+
+def with_limits(
+    values: Iterable[float],
+    low: Iterable[float],
+    high: Iterable[float],
+    best: Best | None = "highest",
+) -> Column:
+    """``0.70 [0.61, 0.78]``."""
+    spreads = [
+        "" if pd.isna(lower) else f"[{figure(lower)}, {figure(upper)}]"
+        for lower, upper in zip(low, high, strict=True)
+    ]
+    return _marked([figure(value) for value in values], spreads, best)
+
+
+def plain(values: Iterable[float], best: Best | None = None) -> Column:
+    """``0.70``."""
+    texts = [figure(value) for value in values]
+    return _marked(texts, [""] * len(texts), best)
+
+
+def counts(values: Iterable[object]) -> Column:
+    """``139``; text stays as it is."""
+    return [Cell(str(value)) for value in values]
+
+
+def with_corrected(
+    values: Iterable[float], corrected: Iterable[float], bold_below: float
+) -> Column:
+    """``0.011 (0.155)``: p-values, bold where the corrected one lies below a level."""
+    return [
+        Cell(UNDEFINED) if pd.isna(p) else Cell(_p(p), f"({_p(other)})", other < bold_below)
+        for p, other in zip(values, corrected, strict=True)
+    ]
+
+
+def _p(value: float) -> str:
+    least = 10.0**-P_DIGITS
+    return f"<{least:.{P_DIGITS}f}" if value < least else f"{value:.{P_DIGITS}f}"
+
+
+def figure(value: float) -> str:
+    """A figure with the printed digits; ``--`` where it is undefined."""
+    if pd.isna(value):
+        return UNDEFINED
+    return f"{round(value, DIGITS) + 0.0:.{DIGITS}f}"  # + 0.0 turns -0.00 into 0.00
+
+
 def markdown(table: PrintedTable) -> str:
     """A Markdown table whose columns line up as plain text too, caption and notes below."""
-    rows = [["Method", *table.headings]]
-    for method, cells in zip(table.methods, table.cells, strict=True):
-        rows.append([_markdown(method), *map(_markdown_cell, cells)])
+    rows = [[*map(_markdown, (*table.stub, *table.headings))]]
+    for names, cells in zip(table.rows, table.cells, strict=True):
+        rows.append([*map(_markdown, names), *map(_markdown_cell, cells)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |"
@@ -106,29 +211,38 @@ def markdown(table: PrintedTable) -> str:
 def latex(table: PrintedTable, label: str) -> str:
     r"""A ``table*`` for the ``booktabs`` package, caption above as the paper has it.
 
+    A table longer than a page is a ``longtable``, which breaks over pages.
+
     Args:
         table: what to print.
         label: for ``\ref``.
     """
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table*}",
-        r"\centering\small",
-        rf"\caption{{{table.caption.translate(LATEX_ESCAPES)}}}",
-        rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{l{'c' * len(table.headings)}}}",
-        r"\toprule",
-        " & ".join(["Method", *(name.translate(LATEX_ESCAPES) for name in table.headings)])
-        + r" \\",
-        r"\midrule",
+    long = len(table.rows) > LONGEST_TABLE
+    columns = f"{{{'l' * len(table.stub)}{'c' * len(table.headings)}}}"
+    caption = rf"\caption{{{_latex(table.caption)}}}"
+    head = " & ".join(map(_latex, (*table.stub, *table.headings))) + r" \\"
+    body = [
+        " & ".join([*map(_latex, names), *map(_latex_cell, cells)]) + r" \\"
+        for names, cells in zip(table.rows, table.cells, strict=True)
     ]
-    for method, cells in zip(table.methods, table.cells, strict=True):
-        lines.append(
-            " & ".join([method.translate(LATEX_ESCAPES), *map(_latex_cell, cells)]) + r" \\"
+    notes = [rf"\par\footnotesize {_latex(note)}" for note in table.notes]
+    label = rf"\label{{{label}}}"
+    if long:
+        return _lines(
+            r"% needs \usepackage{booktabs,longtable}",
+            r"\begingroup\small",
+            rf"\begin{{longtable}}{columns}",
+            rf"{caption}{label}\\",
+            *(r"\toprule", head, r"\midrule", r"\endhead"),
+            *(*body, r"\bottomrule", r"\end{longtable}", *notes, r"\endgroup"),
         )
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\footnotesize {note.translate(LATEX_ESCAPES)}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table*}"]) + "\n"
+    return _lines(
+        r"% needs \usepackage{booktabs}",
+        *(r"\begin{table*}", r"\centering\small", caption, label),
+        rf"\begin{{tabular}}{columns}",
+        *(r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"),
+        *(*notes, r"\end{table*}"),
+    )
 
 
 def console(table: PrintedTable) -> Table:
@@ -139,37 +253,33 @@ def console(table: PrintedTable) -> Table:
 
     caption = Text("\n".join([table.caption, *(f"- {note}" for note in table.notes)]))
     shown = Table(box=box.SIMPLE_HEAD, padding=0, caption=caption, caption_justify="left")
-    shown.add_column("Method", overflow="fold")
+    for heading in table.stub:
+        shown.add_column(heading, overflow="fold")
     for heading in table.headings:
-        shown.add_column(Text(heading.replace(" ", "\n", 1)), no_wrap=True)
-    for method, cells in zip(table.methods, table.cells, strict=True):
+        shown.add_column(Text(heading.replace(" ", "\n")), no_wrap=True)
+    for names, cells in zip(table.rows, table.cells, strict=True):
         texts = [Text(cell.value, style="bold" if cell.best else "") for cell in cells]
         for text, cell in zip(texts, cells, strict=True):
-            text.append(f"\n{cell.spread.replace('± ', '±')}", style="not bold")
-        shown.add_row(Text(method), *texts)
+            text.append(f"\n{_narrow(cell.spread)}", style="not bold")
+        shown.add_row(*map(Text, names), *texts)
     return shown
 
 
-def _column(table: pd.DataFrame, metric: str) -> list[Cell]:
-    """One column's cells; with several methods, those that print the highest figure are best."""
-    if metric == POOLED:
-        values = [_figure(value) for value in table[metric]]
-        spreads = [
-            f"[{_figure(low)}, {_figure(high)}]"
-            for low, high in zip(table[f"{metric}_low"], table[f"{metric}_high"], strict=True)
-        ]
-    else:
-        values = [_figure(value) for value in table[f"{metric}_mean"]]
-        spreads = ["" if pd.isna(sd) else f"± {_figure(sd)}" for sd in table[f"{metric}_sd"]]
-    figures = [float(value) for value in values if value != UNDEFINED]
-    best = f"{max(figures):.{DIGITS}f}" if figures and len(values) > 1 else None
-    return [Cell(v, spread, v == best) for v, spread in zip(values, spreads, strict=True)]
+def _narrow(spread: str) -> str:
+    return spread.replace("± ", "±").replace(", ", " ").replace("[", "").replace("]", "")
 
 
-def _figure(value: float) -> str:
-    if pd.isna(value):
-        return UNDEFINED
-    return f"{round(value, DIGITS) + 0.0:.{DIGITS}f}"  # + 0.0 turns -0.00 into 0.00
+def _marked(texts: list[str], spreads: list[str], best: Best | None) -> Column:
+    """With several rows, those that print the best figure are marked, ties alike."""
+    figures = [float(text) for text in texts if text != UNDEFINED]
+    if best is None or len(texts) < 2 or not figures:
+        return [Cell(text, spread) for text, spread in zip(texts, spreads, strict=True)]
+    mark = f"{max(figures) if best == 'highest' else min(figures):.{DIGITS}f}"
+    return [Cell(text, spread, text == mark) for text, spread in zip(texts, spreads, strict=True)]
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def _markdown(text: str) -> str:
@@ -178,12 +288,20 @@ def _markdown(text: str) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     value = f"**{cell.value}**" if cell.best else cell.value
-    return f"{value} {cell.spread}".rstrip()
+    return _markdown_bare(f"{value} {cell.spread}".rstrip())
+
+
+def _markdown_bare(text: str) -> str:
+    return text.replace("<", r"\<").replace("|", r"\|")
+
+
+def _latex(text: str) -> str:
+    return text.translate(LATEX_ESCAPES)
 
 
 def _latex_cell(cell: Cell) -> str:
-    if cell.value == UNDEFINED:
-        return UNDEFINED
+    if not re.fullmatch(r"<?-?[0-9.]+", cell.value):
+        return _latex(f"{cell.value} {cell.spread}".rstrip())
     value = rf"\mathbf{{{cell.value}}}" if cell.best else cell.value
     if cell.spread.startswith("±"):
         return f"${value} {cell.spread.replace('±', chr(92) + 'pm')}$"

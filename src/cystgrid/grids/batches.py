@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d, interpolate
 
 from cystgrid.errors import SettingsError
+from cystgrid.grids.forms import GRID, Form
 from cystgrid.grids.tiling import GridSettings, central_start, last_start, tile
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.standardise import standardise, unit_range
@@ -26,7 +27,8 @@ class Crops:
 
     Attributes:
         volumes: ``(patient, channel, slice, row, column)`` float32 in 0-1; a patient with fewer
-            slices than the deepest repeats its last one.
+            slices than the deepest repeats its last one. A channel whose scan a patient lacks is
+            NaN throughout.
         depths: ``(patient,)`` int64, each patient's own number of slices.
     """
 
@@ -51,11 +53,56 @@ class Crops:
         slices = torch.minimum(starts[:, None] + offsets, self.depths[patients][:, None] - 1)
         return self.volumes[patients[:, None], :, slices].transpose(1, 2)
 
-    def central(self, cells: int) -> Tensor:
-        """Every patient's central window as a grid ``(patient, channel, height, width)``."""
-        starts = [central_start(depth, cells) for depth in self.depths.tolist()]
-        patients = torch.arange(len(self), device=self.volumes.device)
-        return tile(self.windows(patients, torch.tensor(starts, device=patients.device), cells))
+    def central(self, cells: int, form: Form = GRID, patients: Tensor | None = None) -> Tensor:
+        """What a network is shown of patients at inference: their central window, or all of them.
+
+        Args:
+            cells: slices in a grid.
+            form: how windows reach the network.
+            patients: ``(batch,)`` positions in this set; None for all.
+
+        Returns:
+            ``(batch, channel, height, width)`` for a grid, else
+            ``(batch, channel, slice, row, column)``.
+        """
+        device = self.volumes.device
+        chosen = torch.arange(len(self), device=device) if patients is None else patients
+        if form.kind == "volume":
+            return self.cubes(chosen, form.side)
+        count = form.slices if form.kind == "stack" else cells
+        starts = [central_start(depth, count) for depth in self.depths[chosen].tolist()]
+        windows = self.windows(chosen, torch.tensor(starts, device=device), count)
+        return windows if form.kind == "stack" else tile(windows)
+
+    def cubes(self, patients: Tensor, side: int) -> Tensor:
+        """The whole crops of patients, each resampled to a cube; only a patient's own slices count.
+
+        Args:
+            patients: ``(batch,)`` positions in this set.
+            side: voxels along the cube's side.
+
+        Returns:
+            ``(batch, channel, side, side, side)``.
+        """
+        depths = self.depths[patients].tolist()
+        return torch.stack(
+            [
+                resample_to_cube(self.volumes[number, :, :depth], side)
+                for number, depth in zip(patients.tolist(), depths, strict=True)
+            ]
+        )
+
+
+def resample_to_cube(crop: Tensor, side: int) -> Tensor:
+    """Resample ``(channel, slice, row, column)`` to ``(channel, side, side, side)``.
+
+    Along an axis that shrinks, voxels are means of those under them; along one that grows they are
+    interpolated linearly.
+    """
+    slices, rows, columns = (min(size, side) for size in crop.shape[1:])
+    means = adaptive_avg_pool3d(crop[None], (slices, rows, columns))
+    cube: Tensor = interpolate(means, size=(side,) * 3, mode="trilinear", align_corners=False)
+    return cube[0]
 
 
 def gather_crops(
@@ -66,6 +113,8 @@ def gather_crops(
     pixels: int | None = None,
 ) -> Crops:
     """Standardise the crops of ``prepared`` to a fold's landmarks and put them on the device.
+
+    A scan whose landmarks are all NaN is one that the patient lacks; it stays NaN throughout.
 
     Args:
         prepared: the patients, in the order of the result.
@@ -106,10 +155,13 @@ def _standardised(
     patient: PreparedPatient, channels: Sequence[int], standard: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """One crop ``(channel, slice, row, column)``: landmarks of the fold, then 0-1 per scan."""
-    scans = [
-        unit_range(standardise(patient.crop[m], patient.percentiles[m], standard[m]))
-        for m in channels
-    ]
+    scans = []
+    for m in channels:
+        crop, percentiles = patient.crop[m], patient.percentiles[m]
+        if np.isnan(percentiles).all():
+            scans.append(np.full(crop.shape, np.nan, dtype=np.float32))
+        else:
+            scans.append(unit_range(standardise(crop, percentiles, standard[m])))
     return np.stack(scans).astype(np.float32)
 
 
@@ -118,30 +170,50 @@ def _deepen(crop: NDArray[np.float32], slices: int) -> NDArray[np.float32]:
 
 
 def training_batch(
-    crops: Crops, patients: Tensor, settings: GridSettings, generator: torch.Generator
+    crops: Crops,
+    patients: Tensor,
+    settings: GridSettings,
+    generator: torch.Generator,
+    form: Form = GRID,
 ) -> Tensor:
-    """Random windows of ``patients``, augmented, as grids ``(batch, channel, height, width)``.
+    """Random windows of ``patients``, augmented, in the form that a network takes.
 
-    Every start from the first slice to the last possible one is equally likely.
+    Every start from the first slice to the last possible one is equally likely; a network that
+    takes the whole volume has no start to draw.
 
     Args:
         crops: the training patients.
         patients: ``(batch,)`` positions in ``crops``.
         settings: cells and which augmentations are on.
         generator: a generator of the CPU, so that the draw does not depend on the device.
+        form: how windows reach the network.
+
+    Returns:
+        ``(batch, channel, height, width)`` for a grid, else
+        ``(batch, channel, slice, row, column)``.
     """
-    last = [last_start(depth, settings.cells) for depth in crops.depths[patients].tolist()]
+    if form.kind == "volume":
+        windows = crops.cubes(patients, form.side)
+    else:
+        count = form.slices if form.kind == "stack" else settings.cells
+        windows = crops.windows(patients, _random_starts(crops, patients, count, generator), count)
+    moved = augment(change_contrast(windows, settings, generator), settings, generator)
+    return tile(moved) if form.kind == "grid" else moved
+
+
+def _random_starts(
+    crops: Crops, patients: Tensor, slices: int, generator: torch.Generator
+) -> Tensor:
+    last = [last_start(depth, slices) for depth in crops.depths[patients].tolist()]
     draws = torch.rand(len(last), generator=generator, dtype=torch.float64)
-    starts = (draws * (torch.tensor(last) + 1)).long().to(crops.volumes.device)
-    windows = crops.windows(patients, starts, settings.cells)
-    return tile(augment(change_contrast(windows, settings, generator), settings, generator))
+    return (draws * (torch.tensor(last) + 1)).long().to(crops.volumes.device)
 
 
 def change_contrast(windows: Tensor, settings: GridSettings, generator: torch.Generator) -> Tensor:
     """Raise each scan of each window to its own random power; 0 and 1 stay what they are.
 
     Args:
-        windows: ``(batch, channel, cell, row, column)`` in 0-1.
+        windows: ``(batch, channel, cell, row, column)`` in 0-1, NaN where a scan is absent.
         settings: how far exponents stray from 1.
         generator: a generator of the CPU.
     """

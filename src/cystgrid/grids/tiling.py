@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
+from cystgrid.grids.forms import CYST_X_SIDE
 from cystgrid.settings import Settings
 
 if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
@@ -27,6 +28,8 @@ class GridSettings(Settings):
         rotate: turn every cell of a training grid by a random multiple of 90 degrees.
         gamma: deviation of the natural logarithm of a random exponent that changes the contrast of
             each scan of a training grid; 0 (the paper) leaves it. Scanners differ in contrast.
+        cube: voxels along the side of the cube to which a network that sees whole volumes
+            (``densenet121-3d``) has crops resampled; Cyst-X took 96.
     """
 
     cells: int = Field(default=9, ge=1)
@@ -34,6 +37,7 @@ class GridSettings(Settings):
     flip: bool = True
     rotate: bool = True
     gamma: float = Field(default=0.0, ge=0, le=2)
+    cube: int = Field(default=CYST_X_SIDE, ge=32)
 
     @field_validator("cells")
     @classmethod

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import torchvision
 from torch import nn
 
+from cystgrid.errors import SettingsError
 from cystgrid.models.network import Network, Shape
+from cystgrid.models.pooling import AdaptiveMean
 from cystgrid.models.weights import (
     HUB,
     NONE,
@@ -22,35 +26,144 @@ from cystgrid.models.weights import (
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's pretrained networks expect (its documentation of the weights)."""
 
+OLD_LAYER = re.compile(r"(denselayer\d+)\.(norm|conv)\.([12])\.")
 
-def build_resnet18(name: str, shape: Shape, weights: str) -> Network:
-    """Build a ResNet18 (He et al. 2016) for grids of ``shape``, started from ``weights``.
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a network's parts are.
+
+    Attributes:
+        stem: name of the first convolution.
+        head: name of the last linear layer.
+        layers: prefixes of parameters from input to output, the head's last.
+        smallest: pixels along the side of the smallest grid that its pools leave something of.
+    """
+
+    stem: str
+    head: str
+    layers: tuple[tuple[str, ...], ...]
+    smallest: int = 1
+
+
+def _singly(*names: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((name,) for name in names)
+
+
+def _stages(*bounds: int) -> tuple[tuple[str, ...], ...]:
+    """Blocks ``features.<n>`` in groups that end before each bound: those of one resolution."""
+    return tuple(
+        tuple(f"features.{number}" for number in range(first, end))
+        for first, end in zip((0, *bounds), bounds, strict=False)
+    )
+
+
+ANATOMIES = {
+    "alexnet": Anatomy(
+        "features.0",
+        "classifier.6",
+        _singly("features.0", "features.3", "features.6", "features.8", "features.10",
+                "classifier.1", "classifier.4", "classifier.6"),
+        smallest=63,
+    ),
+    "densenet121": Anatomy(
+        "features.conv0",
+        "classifier",
+        (
+            ("features.conv0", "features.norm0"),
+            ("features.denseblock1", "features.transition1"),
+            ("features.denseblock2", "features.transition2"),
+            ("features.denseblock3", "features.transition3"),
+            ("features.denseblock4", "features.norm5"),
+            ("classifier",),
+        ),
+    ),
+    "resnet18": Anatomy(
+        "conv1", "fc", (("conv1", "bn1"), *_singly("layer1", "layer2", "layer3", "layer4", "fc"))
+    ),
+    "mobilenet_v2": Anatomy(
+        "features.0.0", "classifier.1", (*_stages(2, 4, 7, 11, 14, 17, 19), ("classifier.1",))
+    ),
+    "efficientnet_b5": Anatomy(
+        "features.0.0", "classifier.1", (*_stages(2, 3, 4, 5, 6, 7, 9), ("classifier.1",))
+    ),
+}  # fmt: skip
+"""By torchvision's names."""
+
+
+def build_cnn(name: str, inputs: str, shape: Shape, weights: str) -> Network:
+    """Build one of torchvision's networks for grids of ``shape``, started from ``weights``.
 
     Args:
-        name: of the model, for messages.
-        shape: channels, classes; any grid size from 32 pixels.
+        name: a key of ``ANATOMIES``.
+        inputs: what the channels are, for messages.
+        shape: channels, classes and the grid's size.
         weights: ``hub``, ``none`` or the path of a file (.safetensors, .pth).
 
     Raises:
+        SettingsError: grids so small that the network's pools leave nothing.
         WeightsError: the weights cannot be had or do not fit.
     """
-    backbone = torchvision.models.resnet18(weights=None, num_classes=shape.classes)
-    stem = backbone.conv1
-    backbone.conv1 = nn.Conv2d(
-        shape.channels, stem.out_channels, stem.kernel_size, stem.stride, stem.padding, bias=False
-    )
-    nn.init.kaiming_normal_(backbone.conv1.weight, mode="fan_out", nonlinearity="relu")
+    anatomy = ANATOMIES[name]
+    if shape.image < anatomy.smallest:
+        raise SettingsError(
+            "grid.pixels",
+            got=f"grids of {shape.image} pixels for {name} on {inputs}",
+            expected=f"at least {anatomy.smallest}",
+            do="take more cells or more pixels, or leave this model out",
+        )
+    backbone = torchvision.models.get_model(name, weights=None, num_classes=shape.classes)
+    if name == "alexnet":  # the only one whose pool is not one mean of all pixels
+        backbone.avgpool = AdaptiveMean(6)
+    stem = backbone.get_submodule(anatomy.stem)
+    backbone.set_submodule(anatomy.stem, _for_channels(stem, shape.channels))
     if weights != NONE:
-        state = _pretrained(name, weights)
-        start_from(backbone, state, stem="conv1.weight", head="fc", where=f"{name}: {weights}")
-    layers = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",), ("fc",))
-    return Network(backbone, mean=IMAGENET_MEAN, std=IMAGENET_STD, layers=layers)
+        start_from(
+            backbone,
+            pretrained(name, weights),
+            stem=f"{anatomy.stem}.weight",
+            head=anatomy.head,
+            where=f"{name}: {weights}",
+        )
+    return Network(
+        backbone,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        layers=anatomy.layers,
+        head=anatomy.head,
+        channels=shape.channels,
+    )
 
 
-def _pretrained(name: str, weights: str) -> StateDict:
+def _for_channels(stem: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """The same first convolution with other input channels, newly drawn."""
+    new = nn.Conv2d(
+        channels,
+        stem.out_channels,
+        stem.kernel_size,  # type: ignore[arg-type]
+        stem.stride,  # type: ignore[arg-type]
+        stem.padding,  # type: ignore[arg-type]
+        bias=stem.bias is not None,
+    )
+    nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    return new
+
+
+def pretrained(name: str, weights: str) -> StateDict:
+    """The published state of a network of torchvision's, or that of a file of the same layout.
+
+    Raises:
+        WeightsError: it cannot be had.
+    """
     if weights == PHANTOM:
         return refuse_phantom(name)
-    if weights == HUB:
-        published = torchvision.models.get_model_weights(name).DEFAULT
-        return fetch(lambda: dict(published.get_state_dict(progress=False, check_hash=True)), name)
-    return read_state(Path(weights))
+    if weights != HUB:
+        return _plain_names(read_state(Path(weights)))
+    published = torchvision.models.get_model_weights(name).DEFAULT
+    state = fetch(lambda: dict(published.get_state_dict(progress=False, check_hash=True)), name)
+    return _plain_names(state)
+
+
+def _plain_names(state: StateDict) -> StateDict:
+    """The published DenseNet was saved when its layers were still called ``norm.1``."""
+    return {OLD_LAYER.sub(r"\1.\2\3.", name): tensor for name, tensor in state.items()}

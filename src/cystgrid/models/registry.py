@@ -1,104 +1,160 @@
-"""Every model by its name. To add one: a builder and a line here, and its test."""
+"""Every model behind its name: its entry, and how it is built."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
-
-from cystgrid.settings import Settings
+from cystgrid.errors import SettingsError
+from cystgrid.models.entries import (
+    CHANNELS,
+    FEATURES,
+    MODEL_NAMES,
+    MODELS,
+    TIMM,
+    VIT,
+    Family,
+    Inputs,
+    ModelEntry,
+    entry_of,
+)
+from cystgrid.models.settings import KEYWORDS, ModelSettings
 
 if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
+    from cystgrid.models.classical import Estimator
     from cystgrid.models.network import Network, Shape
 
-Builder = Callable[[str, "Shape", str], "Network"]
-Inputs = Literal["early", "t1", "t2"]
+__all__ = [
+    "CHANNELS",
+    "FEATURES",
+    "KEYWORDS",
+    "MODELS",
+    "MODEL_NAMES",
+    "TIMM",
+    "VIT",
+    "Family",
+    "Inputs",
+    "ModelEntry",
+    "ModelSettings",
+    "build_estimator",
+    "build_model",
+    "build_network",
+    "entry_of",
+]
 
-VIT = "vit"
-"""Short for the ViT of the size that the study names."""
-
-MODEL_NAMES = ("vit", "vit_tiny", "vit_small", "vit_base", "resnet18")
-
-CHANNELS: dict[str, tuple[str, ...]] = {"early": ("t1", "t2"), "t1": ("t1",), "t2": ("t2",)}
-"""Which modalities become channels, in order; ``early`` is the paper's early fusion."""
-
-KEYWORDS = ("hub", "none", "phantom")
-
-
-class ModelSettings(Settings):
-    """Which models, on which inputs, started from which weights.
-
-    Attributes:
-        names: models to compare.
-        inputs: ``early`` (T1 and T2 as two channels), ``t1``, ``t2``.
-        vit: the size that the name ``vit`` stands for.
-        weights: ``hub`` (timm's or torchvision's), ``none`` (from scratch) or a path; one for all
-            models, or a table by model name, in which ``default`` serves the others.
-    """
-
-    names: tuple[str, ...] = Field(default=(VIT, "resnet18"), min_length=1)
-    inputs: tuple[Inputs, ...] = Field(default=("early",), min_length=1)
-    vit: Literal["tiny", "small", "base"] = "base"
-    weights: str | dict[str, str] = "hub"
-
-    @field_validator("names")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in MODEL_NAMES:
-                raise ValueError(f"known models; Available: {', '.join(MODEL_NAMES)}")
-        return names
-
-    @field_validator("weights")
-    @classmethod
-    def _for_models(cls, weights: str | dict[str, str]) -> str | dict[str, str]:
-        names = weights if isinstance(weights, dict) else {}
-        for name in names:
-            if name not in (*MODEL_NAMES, "default"):
-                raise ValueError(f"keys out of default, {', '.join(MODEL_NAMES)}")
-        return weights
-
-    def weights_of(self, name: str) -> str:
-        """The weights that the study names for a model."""
-        if isinstance(self.weights, str):
-            return self.weights
-        return self.weights.get(name, self.weights.get("default", "hub"))
-
-    def architecture(self, name: str) -> str:
-        """The registered name behind a model's name in the study."""
-        return f"vit_{self.vit}" if name == VIT else name
-
-    def beside(self, folder: Path) -> ModelSettings:
-        """The same with relative paths of weights taken from ``folder``, the study file's."""
-
-        def placed(weights: str) -> str:
-            return weights if weights in KEYWORDS else os.path.abspath(folder / weights)  # noqa: PTH100 - keeps links
-
-        weights = (
-            placed(self.weights)
-            if isinstance(self.weights, str)
-            else {name: placed(value) for name, value in self.weights.items()}
-        )
-        return self.model_copy(update={"weights": weights})
+LATE = "late"
 
 
-def build_model(architecture: str, shape: Shape, weights: str) -> Network:
-    """Build a registered architecture.
+def build_network(models: ModelSettings, name: str, inputs: str, shape: Shape) -> Network:
+    """Build the network that a study names, with all that its settings say of it.
 
     Args:
-        architecture: one of ``vit_tiny``, ``vit_small``, ``vit_base``, ``resnet18``.
-        shape: channels, classes and grid size.
+        models: the study's.
+        name: of the model in the study.
+        inputs: one that it takes.
+        shape: channels, classes and sizes.
+
+    Raises:
+        SettingsError: it cannot be built on these inputs or at this size.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    network = build_model(models.architecture(name), inputs, shape, models.weights_of(name))
+    if models.normalisation_of(name) == "unit":
+        network.normalise_with(0.0, 1.0)
+    return network.learn_absent() if models.absent == "learned" else network
+
+
+def build_model(architecture: str, inputs: str, shape: Shape, weights: str) -> Network:
+    """Build a registered network.
+
+    Args:
+        architecture: a network's key in ``MODELS``, or ``timm:`` and a name.
+        inputs: one of those that it takes.
+        shape: channels, classes and sizes.
         weights: ``hub``, ``none`` or a path.
 
     Raises:
+        SettingsError: it cannot be built on these inputs or at this size.
         WeightsError: the weights cannot be had or do not fit.
     """
-    from cystgrid.models.cnn import build_resnet18
-    from cystgrid.models.vit import ARCHITECTURES, build_vit
+    entry = _entry(architecture, "network", inputs)
+    builder: Callable[[str, str, Shape, str], Network] = _imported(entry)
+    if inputs == LATE:
+        return _late(builder, architecture, shape, weights)
+    return builder(architecture, inputs, shape, weights)
 
-    builders: dict[str, Builder] = dict.fromkeys(ARCHITECTURES, build_vit)
-    builders["resnet18"] = build_resnet18
-    return builders[architecture](architecture, shape, weights)
+
+def _late(
+    builder: Callable[[str, str, Shape, str], Network],
+    architecture: str,
+    shape: Shape,
+    weights: str,
+) -> Network:
+    """Two networks of one channel, each with the same start, behind one head."""
+    from dataclasses import replace
+
+    from cystgrid.models.fusion import MODALITIES, fuse
+
+    single = replace(shape, channels=1)
+    t1, t2 = (builder(architecture, modality, single, weights) for modality in MODALITIES)
+    return fuse(t1, t2, shape)
+
+
+def build_estimator(models: ModelSettings, name: str, inputs: str, cells: int) -> Estimator:
+    """Build the classical model that a study names, to be fitted.
+
+    Args:
+        models: the study's.
+        name: of the model in the study.
+        inputs: one that it takes.
+        cells: slices in a grid.
+
+    Raises:
+        SettingsError: it does not take these inputs.
+    """
+    entry = _entry(models.architecture(name), "classical", inputs)
+    make: Callable[..., Estimator] = _imported(entry)
+    if entry.sees != "image":
+        return make()
+    return make(
+        extractor=models.extractor,
+        weights=models.weights_of(name),
+        unit=models.normalisation_of(name) == "unit",
+        cells=cells,
+    )
+
+
+def _entry(name: str, family: Family, inputs: str) -> ModelEntry:
+    """A model's entry, after a look at whether it can be built so.
+
+    Raises:
+        SettingsError: no such model of this family, or inputs that it does not take.
+    """
+    try:
+        entry = entry_of(name)
+    except ValueError as error:
+        raise SettingsError(
+            "models.names", got=name, expected=str(error), do="choose one of them"
+        ) from error
+    if entry.family != family:
+        raise SettingsError(
+            "models.names",
+            got=f"{name}, a {entry.family} model",
+            expected=f"a {family} model",
+            do="build it as what it is",
+        )
+    if inputs not in entry.inputs:
+        raise SettingsError(
+            "models.inputs",
+            got=f"{inputs} for {name}",
+            expected=f"one of {', '.join(entry.inputs)}",
+            do="choose other inputs or another model",
+        )
+    return entry
+
+
+def _imported(entry: ModelEntry) -> Any:
+    """The builder that an entry names."""
+    module, _, function = entry.build.partition(":")
+    return getattr(import_module(module), function)

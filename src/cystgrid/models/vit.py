@@ -1,4 +1,4 @@
-"""The paper's transformer: a plain ViT with 16-pixel patches, from timm (equations 1-4).
+"""The paper's transformer: a plain ViT, from timm (equations 1-4).
 
 At the paper's size a grid of ``(2, 192, 192)`` becomes 12 x 12 patches and a class token, whose
 state after the last layer norm is classified.
@@ -6,6 +6,7 @@ state after the last layer norm is classified.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -13,9 +14,9 @@ import timm
 import torch
 from timm.layers import resample_abs_pos_embed
 from timm.models import VisionTransformer
-from torch import nn
+from torch import Tensor, nn
 
-from cystgrid.errors import WeightsError
+from cystgrid.errors import SettingsError, WeightsError
 from cystgrid.models.network import RGB, Network, Shape
 from cystgrid.models.weights import (
     HOW_TO_GET,
@@ -29,29 +30,48 @@ from cystgrid.models.weights import (
     start_from,
 )
 
+TIMM = "timm:"
+"""Before the name of any other plain ViT of timm's."""
+
 ARCHITECTURES = {
     "vit_tiny": "vit_tiny_patch16_224.augreg_in21k",
     "vit_small": "vit_small_patch16_224.augreg_in21k",
     "vit_base": "vit_base_patch16_224.orig_in21k",
+    "vit_large": "vit_large_patch16_224.augreg_in21k",
 }
 """timm's names. ``orig_in21k`` is the ViT-B/16 that Dosovitskiy et al. (2020) released; the one
 pretrained on 300 million images, of which the paper speaks, was never released."""
 
+PATCH = 16
+"""Pixels along the side of a patch of every one of them."""
+
 POSITIONS = "pos_embed"
+STEM = "patch_embed.proj.weight"
+BEFORE_BLOCKS = ("cls_token", "reg_token", POSITIONS, "patch_embed", "norm_pre")
 
 
-def build_vit(name: str, shape: Shape, weights: str) -> Network:
+def build_vit(name: str, inputs: str, shape: Shape, weights: str) -> Network:
     """Build a ViT for grids of ``shape``, started from ``weights``.
 
     Args:
-        name: a key of ``ARCHITECTURES``.
-        shape: channels, classes and the grid's size, a multiple of the patch of 16 pixels.
+        name: a key of ``ARCHITECTURES``, or ``timm:`` and the name of a plain ViT of timm's.
+        inputs: what the channels are, for messages.
+        shape: channels, classes and the grid's size, a multiple of the patch's.
         weights: ``hub``, ``none`` or the path of a file (.safetensors, .pth, .npz).
 
     Raises:
+        SettingsError: timm has no such model, it is no plain ViT, or the grid does not divide into
+            its patches.
         WeightsError: the weights cannot be had or do not fit.
     """
-    tag = ARCHITECTURES[name]
+    tag, patch = (ARCHITECTURES[name], PATCH) if name in ARCHITECTURES else _plain_vit(name)
+    if shape.image % patch:
+        raise SettingsError(
+            "grid.pixels",
+            got=f"grids of {shape.image} pixels for {name} on {inputs}",
+            expected=f"a multiple of its patch of {patch} pixels",
+            do="choose other pixels or cells, or another model",
+        )
     backbone = timm.create_model(
         tag,
         pretrained=False,
@@ -62,25 +82,61 @@ def build_vit(name: str, shape: Shape, weights: str) -> Network:
     if weights != NONE:
         state = _pretrained(tag, weights)
         if POSITIONS in state:
-            state[POSITIONS] = resample_abs_pos_embed(
-                state[POSITIONS],
-                list(backbone.patch_embed.grid_size),
-                num_prefix_tokens=backbone.num_prefix_tokens,
-            )
-        start_from(
-            backbone, state, stem="patch_embed.proj.weight", head="head", where=f"{name}: {weights}"
-        )
+            state[POSITIONS] = _resampled(state[POSITIONS], backbone)
+        start_from(backbone, state, stem=STEM, head="head", where=f"{name}: {weights}")
     return Network(
         backbone,
         mean=backbone.pretrained_cfg["mean"],
         std=backbone.pretrained_cfg["std"],
         layers=_layers(backbone),
+        head="head",
+        channels=shape.channels,
     )
 
 
+def _plain_vit(name: str) -> tuple[str, int]:
+    """The tag of a ViT of timm's and its patch's pixels, after a look at what it is.
+
+    Raises:
+        SettingsError: no such model, or another kind of network.
+    """
+    tag = name.removeprefix(TIMM)
+    if not timm.is_model(tag):
+        near = difflib.get_close_matches(tag, timm.list_models("vit_*"), n=1, cutoff=0.0)
+        raise SettingsError(
+            "models.names",
+            got=name,
+            expected="a model of timm's",
+            do=f"did you mean {TIMM}{near[0]}? timm.list_models('vit_*') lists them",
+        )
+    with torch.device("meta"):
+        network = timm.create_model(tag, pretrained=False, num_classes=1)
+    if type(network) is not VisionTransformer:
+        raise SettingsError(
+            "models.names",
+            got=f"{name}, a {type(network).__name__}",
+            expected="a plain vision transformer (timm's VisionTransformer)",
+            do="choose one of the names that begin with vit_ or deit_",
+        )
+    return tag, int(network.patch_embed.patch_size[0])
+
+
+def _resampled(positions: Tensor, backbone: VisionTransformer) -> Tensor:
+    """Position embeddings of another image size, for the backbone's grid of patches."""
+    prefix = 0 if backbone.no_embed_class else backbone.num_prefix_tokens
+    resampled: Tensor = resample_abs_pos_embed(
+        positions, list(backbone.patch_embed.grid_size), num_prefix_tokens=prefix
+    )
+    return resampled
+
+
 def _layers(backbone: VisionTransformer) -> tuple[tuple[str, ...], ...]:
+    """Tokens and patches, each block, then all that follows the blocks."""
     blocks = tuple((f"blocks.{number}",) for number in range(len(backbone.blocks)))
-    return (("cls_token", POSITIONS, "patch_embed"), *blocks, ("norm", "head"))
+    names = dict.fromkeys(name.split(".")[0] for name, _ in backbone.named_parameters())
+    before = tuple(name for name in names if name in BEFORE_BLOCKS)
+    after = tuple(name for name in names if name not in (*BEFORE_BLOCKS, "blocks"))
+    return (before, *blocks, after)
 
 
 def _pretrained(tag: str, weights: str) -> StateDict:

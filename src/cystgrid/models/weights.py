@@ -28,16 +28,16 @@ def fewer_colours(kernel: Tensor, channels: int) -> Tensor:
     """A first kernel for ``channels`` grey channels.
 
     Args:
-        kernel: ``(out, colour, row, column)``, as pretrained.
+        kernel: ``(out, colour, row, column)``, as pretrained; or with slices before the rows.
         channels: input channels wanted.
 
     Returns:
-        ``(out, channels, row, column)``; as it was if it already has that many.
+        The same with ``channels`` in place of colours; as it was if it already has that many.
     """
     if kernel.shape[1] == channels:
         return kernel
     grey = kernel.sum(dim=1, keepdim=True) / channels
-    return grey.expand(-1, channels, -1, -1).clone()
+    return grey.expand(-1, channels, *kernel.shape[2:]).clone()
 
 
 def read_state(path: Path) -> StateDict:

@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cystgrid.evaluation.metrics import confusion_matrix
-from cystgrid.evaluation.predictions import Predictions
-from cystgrid.evaluation.statistics import bootstrap_interval
+from cystgrid.evaluation.evaluation import Evaluation
+from cystgrid.evaluation.metrics.answers import confusion_matrix
 from cystgrid.outputs.style import SEQUENTIAL, SMALLEST_TEXT, figure_style, write_figure
 
 PANELS_PER_ROW = 3
@@ -30,18 +29,17 @@ DARK = 0.7
 FOOTNOTE = "Out of fold; % of the true class.\nTop: balanced accuracy [95 % CI]."
 
 
-def draw_confusion_matrices(predictions: Predictions, path: Path) -> Path:
+def draw_confusion_matrices(evaluation: Evaluation, path: Path) -> Path:
     """Draw one panel a method: patients, and per cent of the true class, in each cell.
 
     Args:
-        predictions: checked out-of-fold predictions; all folds are taken together.
+        evaluation: of out-of-fold predictions; all folds, and repeats, are taken together.
         path: PNG to write.
 
     Returns:
         ``path``.
     """
-    methods = predictions.methods()
-    classes = predictions.classes
+    methods, classes = evaluation.methods, evaluation.classes
     across = min(len(methods), PANELS_PER_ROW)
     down = -(-len(methods) // across)
     side = len(classes) * max(CELL_INCHES, LETTER_INCHES * max(map(len, classes)))
@@ -51,13 +49,12 @@ def draw_confusion_matrices(predictions: Predictions, path: Path) -> Path:
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for axes, method in zip(panels, methods, strict=False):
-            truth = predictions.codes(method.rows["label"])
-            predicted = predictions.codes(method.rows["predicted"])
+            truth, predicted, _ = evaluation.arrays(method.rows)
             confusion = confusion_matrix(truth, predicted, len(classes))
             _draw_matrix(axes, confusion, classes)
-            pooled = bootstrap_interval(confusion)
+            pooled = evaluation.intervals[method.name]["balanced_accuracy"]
             axes.set_title(
-                f"{method.name}\n{len(truth)} patients\n"
+                f"{method.name}\n{method.rows['patient'].nunique()} patients\n"
                 f"{pooled.estimate:.2f} [{pooled.low:.2f}, {pooled.high:.2f}]"
             )
         for axes in panels[len(methods) :]:

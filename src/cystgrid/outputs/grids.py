@@ -41,7 +41,8 @@ def draw_grids(pictures: Sequence[GridPicture], cells: int, path: Path) -> None:
     """Draw each patient's central window as its grid, one row a patient, one column a modality.
 
     Slices run from foot to head, row by row from the top left; each cell is seen as a radiologist
-    sees it, the patient's right on the left.
+    sees it, the patient's right on the left. A scan that there is not has an empty panel that says
+    so.
     """
     columns = max(len(picture.modalities) for picture in pictures)
     heights = [PANEL_INCHES * _aspect(picture.prepared) for picture in pictures]
@@ -65,6 +66,11 @@ def _draw_grid(axis: Axes, picture: GridPicture, number: int, cells: int) -> Non
     axis.set_axis_off()
     if number >= len(picture.modalities):
         return
+    name = picture.modalities[number].upper()
+    if not picture.prepared.present[number]:
+        told = f"{picture.title}\nno {name}"
+        axis.text(0.5, 0.5, told, ha="center", va="center", transform=axis.transAxes)
+        return
     window = central_window(picture.prepared.crop[number], cells)
     low, high = np.percentile(window, DISPLAY_PERCENTILES)
     axis.imshow(
@@ -83,7 +89,7 @@ def _draw_grid(axis: Axes, picture: GridPicture, number: int, cells: int) -> Non
     for edge in np.arange(cell, window.shape[0] - 1, cell):
         axis.axhline(edge - 0.5, color="white", linewidth=0.4)
         axis.axvline(edge - 0.5, color="white", linewidth=0.4)
-    axis.set_title(f"{picture.title}  {picture.modalities[number].upper()}", fontsize=9)
+    axis.set_title(f"{picture.title}  {name}", fontsize=9)
 
 
 def central_window(slices: NDArray[np.float32], cells: int) -> NDArray[np.float32]:

@@ -78,24 +78,29 @@ def draw_cohort_corrections(
 ) -> None:
     """Draw every scan that the settings use, one ``<patient>-<modality>.png`` each.
 
-    A scan that cannot be corrected has no picture: ``prepare`` names it, with the reason.
+    A scan that cannot be corrected has no picture: ``prepare`` names it, with the reason. Nor has a
+    scan that there is not.
     """
-    scans = [
-        (patient, modality, reference)
-        for patient in manifest.patients
-        for modality in settings.modalities
-        if (reference := patient.scan(modality)) is not None
-    ]
+    scans = [(patient, name) for patient in manifest.patients for name in settings.modalities]
     with progress_bar("pictures", len(scans), quiet=quiet) as advance:
-        for patient, modality, reference in scans:
+        for patient, modality in scans:
             path = folder / f"{file_name(patient.patient)}-{modality}.png"
             title = f"{patient.patient}, {modality.upper()}"
-            try:
-                done = correct_scan(reference, settings)
-                draw_preparation(done.before, done.field, done.after, path, title)
-            except CystgridError:
-                path.unlink(missing_ok=True)
+            if not _drawn(patient.scan(modality), settings, path, title):
+                path.unlink(missing_ok=True)  # of an earlier preparation
             advance(1)
+
+
+def _drawn(reference: str | None, settings: PreparationSettings, path: Path, title: str) -> bool:
+    """Whether there is a scan that could be corrected and drawn."""
+    if reference is None:
+        return False
+    try:
+        done = correct_scan(reference, settings)
+        draw_preparation(done.before, done.field, done.after, path, title)
+    except CystgridError:
+        return False
+    return True
 
 
 def _shown_slices(count: int) -> list[int]:

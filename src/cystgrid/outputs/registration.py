@@ -117,7 +117,7 @@ def draw_cohort_alignments(
     """Draw how T1 lies on T2 around the region, one ``<patient>-alignment.png`` each.
 
     A patient whose scans cannot be read or placed has no picture: ``prepare`` names them, with the
-    reason. Nothing is drawn for a study of one modality.
+    reason. Nothing is drawn for a study of one modality, or for a patient of one scan.
     """
     if len(settings.modalities) < 2:
         return
@@ -134,9 +134,12 @@ def draw_cohort_alignments(
 def _draw_patient(patient: Patient, settings: PreparationSettings, path: Path) -> None:
     check_complete(patient, settings)
     read = read_scans(patient, settings)
+    if len(read) < 2:
+        path.unlink(missing_ok=True)
+        return
     placement = place(patient, read, settings)
-    first = settings.reference
-    other = next(name for name in settings.modalities if name != first)
+    first = placement.reference
+    other = next(name for name in read if name != first)
     low, high = placement.region.low, placement.region.high
     box = WorldBox.around(read[first], low, high).grown(settings.registration.margin_mm)
     draw_alignment(

@@ -20,6 +20,12 @@ SMALLEST_TEXT = 8
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Told apart with any colour vision (Okabe & Ito 2008)."""
 
+COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Of classes, in their order: the rest of the same palette after the first three."""
+
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
+"""With the colours, so that lines are told apart in grey too."""
+
 SEQUENTIAL = "Blues"
 """One hue from light to dark: read alike in grey and with any colour vision."""
 

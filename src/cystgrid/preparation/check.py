@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cystgrid.cohort.classes import CohortSettings, Merged
 from cystgrid.cohort.findings import Finding
 from cystgrid.cohort.likeness import Copies, find_copies
-from cystgrid.cohort.manifest import CohortSettings, Patient, manifest_faults
+from cystgrid.cohort.manifest import Patient, manifest_faults
 from cystgrid.preparation.check_row import Row, RowCheck, check_row
 from cystgrid.preparation.groups import Group, find_groups
 from cystgrid.preparation.outliers import (
@@ -40,6 +41,7 @@ class CohortCheck:
         notes: what regards the cohort as a whole, one sentence each.
         excluded: number of patients left out, by label.
         seconds: wall time.
+        merged: labels that are another class in the study.
     """
 
     rows: tuple[RowCheck, ...]
@@ -51,6 +53,7 @@ class CohortCheck:
     notes: tuple[str, ...]
     excluded: dict[str, int]
     seconds: float
+    merged: tuple[Merged, ...] = ()
 
     @property
     def fine(self) -> int:
@@ -111,6 +114,7 @@ def check_cohort(
         notes,
         manifest.excluded,
         time.monotonic() - began,
+        manifest.merged,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from cystgrid.cohort.cells import age_fault, sex_fault
 from cystgrid.cohort.findings import Finding
 from cystgrid.cohort.likeness import Fingerprint, fingerprint
 from cystgrid.cohort.manifest import Patient, is_box
@@ -100,6 +101,7 @@ class _RowChecker:
     def check(self) -> RowCheck:
         for modality in self.settings.modalities:
             self._check_scan(modality)
+        self._check_person()
         self._compare_origins()
         percent = self._overlap()
         reference = next((name for name in REFERENCE if name in self.scans), None)
@@ -120,8 +122,7 @@ class _RowChecker:
     def _check_scan(self, modality: Modality) -> None:
         reference = self.row.patient.scan(modality)
         if reference is None:
-            used = " and ".join(self.settings.modalities)
-            self._problem(modality, f"is missing: the study uses {used}")
+            self._missing(modality)
             return
         with self._finding(modality, reference):
             scan = read_scan(reference, self.settings.reading)
@@ -132,6 +133,30 @@ class _RowChecker:
             foreground_percentiles(scan.voxels)  # a scan that cannot be standardised is refused
             self.facts[modality] = scan_facts(modality, scan)
             self.scans[modality] = scan
+
+    def _check_person(self) -> None:
+        """What a table of results by age or sex could not use; nobody is refused for it."""
+        patient = self.row.patient
+        for column, fault in (("age", age_fault(patient.age)), ("sex", sex_fault(patient.sex))):
+            if fault is not None:
+                self._warn(column, fault)
+
+    def _missing(self, modality: Modality) -> None:
+        """A problem, unless the study lets the other scan do alone."""
+        settings = self.settings
+        others = [name for name in settings.modalities if name != modality]
+        if settings.missing_modality == "refuse":
+            used = " and ".join(settings.modalities)
+            self._problem(modality, f"is missing: the study uses {used}")
+        elif not any(self.row.patient.scan(name) or name in self.row.faulty for name in others):
+            self._problem(modality, "is missing, and there is no other scan: one is needed")
+        elif self._may_be_absent(modality):
+            self._warn(modality, f"is missing; {others[0]} is used alone, as the study allows.")
+
+    def _may_be_absent(self, modality: Modality) -> bool:
+        """Whether the row names no such scan and the study takes it so; a faulty cell names one."""
+        unnamed = self.row.patient.scan(modality) is None and modality not in self.row.faulty
+        return unnamed and self.settings.missing_modality == "allow"
 
     def _compare_origins(self) -> None:
         """Whether the scans can be one patient's T1 and T2."""
@@ -170,7 +195,10 @@ class _RowChecker:
                 reading=self.settings.reading,
                 labels=self.settings.roi_labels,
             )
-            unread = len(self.scans) < len(self.settings.modalities)
+            unread = any(
+                name not in self.scans and not self._may_be_absent(name)
+                for name in self.settings.modalities
+            )
             for flag in region.flags:
                 if not (unread and NEITHER_GRID in flag):  # it may lie on that of the other scan
                     self._warn("roi", f"note: {flag.removeprefix('roi: ')}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import SimpleITK as sitk  # noqa: N813 (the name all its users know)
 from cystgrid.cohort.manifest import Manifest, Patient, is_box
 from cystgrid.errors import CohortError, CystgridError, StoreError
 from cystgrid.preparation.columns import naming_the_column
-from cystgrid.preparation.patient import check_complete, prepare_patient
+from cystgrid.preparation.patient import check_complete, missing_scans, prepare_patient
 from cystgrid.preparation.region_file import roi_file
 from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.preparation.store import (
@@ -44,12 +44,14 @@ class PreparationReport:
         unchanged: number of patients found as they should be.
         refused: patients left out, each with the reason.
         seconds: wall time.
+        lacking: number of patients that were not refused though they lack this scan, by modality.
     """
 
     prepared: int
     unchanged: int
     refused: tuple[tuple[str, str], ...]
     seconds: float
+    lacking: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,14 @@ def prepare_cohort(
             advance(1)
     ordered = [outcomes[patient.patient] for patient in manifest.patients]
     write_index(folder, settings, {o.patient: o.card for o in ordered if not o.refusal})
+    taken = [patient for patient in manifest.patients if not outcomes[patient.patient].refusal]
+    lacking = Counter(name for patient in taken for name in missing_scans(patient, settings))
     return PreparationReport(
         sum(o.worked for o in ordered),
         sum(not o.worked and not o.refusal for o in ordered),
         tuple((o.patient, o.refusal) for o in ordered if o.refusal),
         time.monotonic() - began,
+        dict(sorted(lacking.items())),
     )
 
 
@@ -115,7 +120,8 @@ def patient_key(patient: Patient, settings: PreparationSettings) -> str:
     scans = {name: _scan_digest(patient, name, settings) for name in settings.modalities}
     return digest(
         {
-            "settings": settings.model_dump(mode="json"),
+            # who is let in changes nobody's voxels
+            "settings": settings.model_dump(mode="json", exclude={"missing_modality"}),
             "scans": scans,
             "roi": _mask_digest("roi", patient.roi),
             "lesion": _mask_digest("lesion", patient.lesion),
@@ -179,6 +185,8 @@ def _reuse(patient: Patient, folder: Path, key: str) -> str | None:
         "label": patient.label,
         "center": patient.center,
         "group": patient.group or patient.patient,
+        "sex": patient.sex,
+        "age": patient.age,
     }
     return write_card(folder, described)
 

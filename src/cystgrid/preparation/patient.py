@@ -23,7 +23,7 @@ from cystgrid.preparation.crop import (
 from cystgrid.preparation.placement import Placement, Scans, in_order, place
 from cystgrid.preparation.region import placed_mask
 from cystgrid.preparation.settings import Modality, PreparationSettings
-from cystgrid.preparation.standardise import foreground_percentiles
+from cystgrid.preparation.standardise import PERCENTILES, foreground_percentiles
 from cystgrid.scans.reading import read_mask, read_scan
 from cystgrid.scans.volume import Affine, Array, Volume
 
@@ -40,10 +40,12 @@ class PreparedPatient:
 
     Attributes:
         patient, label, center, group: as in the manifest.
-        crop: ``(modality, slice, row, column)`` float32, corrected and smoothed, not standardised.
-            Slices run from foot to head, rows from anterior to posterior, columns from the
-            patient's right to left: shown as it is, it is the view a radiologist is used to.
-        percentiles: ``(modality, P)`` float64, landmarks of each whole scan's foreground.
+        crop: ``(modality, slice, row, column)`` float32, corrected and smoothed, not standardised;
+            NaN throughout where there is no such scan. Slices run from foot to head, rows from
+            anterior to posterior, columns from the patient's right to left: shown as it is, it is
+            the view a radiologist is used to.
+        percentiles: ``(modality, P)`` float64, landmarks of each whole scan's foreground; NaN where
+            there is no such scan.
         affine: ``(4, 4)`` float64; ``(column, row, slice, 1)`` of a pixel centre to mm RAS+.
         flags: what a reader of the results should know, one sentence each.
         alignment: how the scans lie to each other (see ``Placement``), and ``<modality>_coverage``,
@@ -52,6 +54,7 @@ class PreparedPatient:
         lesion: ``(slice, row, column)`` 0/1, known lesions at the crop's pixel centres, or None;
             for pictures and checks, never an input of a model.
         fingerprints: of each whole scan, to find copies by.
+        sex, age: as in the manifest; for tables of results, never an input of a model.
     """
 
     patient: str
@@ -65,6 +68,13 @@ class PreparedPatient:
     alignment: dict[str, float]
     lesion: Array | None = None
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
+    sex: str = ""
+    age: str = ""
+
+    @property
+    def present(self) -> tuple[bool, ...]:
+        """Which modalities of the crop hold a scan."""
+        return tuple(not np.isnan(row).all() for row in self.percentiles)
 
 
 def prepare_patient(patient: Patient, settings: PreparationSettings) -> PreparedPatient:
@@ -74,12 +84,13 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
 
     Raises:
         ScanError: a scan cannot be read or used, or the scans do not lie on each other.
-        CohortError: a scan or the region of interest is missing, or the region is unusable.
+        CohortError: a scan that the study needs or the region of interest is missing, or the region
+            is unusable.
     """
     check_complete(patient, settings)
     read = read_scans(patient, settings)
     placement = place(patient, read, settings)
-    reference = placement.scans[settings.reference]
+    reference = placement.scans[placement.reference]
     plan = plan_crop(
         reference,
         placement.region,
@@ -91,36 +102,38 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
     alignment = dict(placement.alignment)
     flags = [*_reading_flags(read), *placement.flags, *_crop_flags(plan, settings)]
     alignment |= _kept(placement, plan, flags)
-    crops, percentiles = [], []
-    for name, scan in placement.scans.items():
-        after = correct(scan, settings.n4, settings.smoothing).after
-        percentiles.append(_landmarks(after))
-        values, coverage = _on_block(after, reference, plan.block, name == settings.reference)
-        alignment[f"{name}_coverage"] = coverage
-        flags.extend(_coverage_flags(name, coverage, settings))
-        crops.append(apply_crop(plan, values))
+    channels = [_channel(name, placement, plan, settings) for name in settings.modalities]
+    for channel in channels:
+        alignment |= channel.alignment
+        flags += channel.flags
     return PreparedPatient(
         patient.patient,
         patient.label,
         patient.center,
         patient.group or patient.patient,
-        np.stack(crops),
-        np.stack(percentiles),
+        np.stack([channel.crop for channel in channels]),
+        np.stack([channel.percentiles for channel in channels]),
         plan.affine,
         tuple(flags),
         alignment,
         _lesion(patient, placement, read, plan, settings),
         {name: fingerprint(scan) for name, scan in read.items()},
+        patient.sex,
+        patient.age,
     )
 
 
 def read_scans(patient: Patient, settings: PreparationSettings) -> Scans:
-    """Every scan that the settings use, canonical, as its file places it.
+    """Every scan there is that the settings use, canonical, as its file places it.
 
     Raises:
         ScanError: one cannot be read; it is named by its column.
     """
-    return {name: _read(patient, name, settings) for name in settings.modalities}
+    return {
+        name: _read(name, reference, settings)
+        for name in settings.modalities
+        if (reference := patient.scan(name)) is not None
+    }
 
 
 def correct_scan(reference: str, settings: PreparationSettings) -> Correction:
@@ -138,14 +151,20 @@ def check_complete(patient: Patient, settings: PreparationSettings) -> None:
     Raises:
         CohortError: naming the column.
     """
-    for name in settings.modalities:
-        if patient.scan(name) is None:
-            raise CohortError(
-                name,
-                got="nothing",
-                expected=f"a scan, as the study uses {' and '.join(settings.modalities)}",
-                do=f"give the {name} scan, or study one modality",
-            )
+    missing = missing_scans(patient, settings)
+    used = " and ".join(settings.modalities)
+    if missing and settings.missing_modality == "refuse":
+        raise CohortError(
+            missing[0],
+            got="nothing",
+            expected=f"a scan, as the study uses {used}",
+            do=f"give the {missing[0]} scan, study one modality, or set "
+            'preparation.missing_modality = "allow" in the study',
+        )
+    if len(missing) == len(settings.modalities):
+        raise CohortError(
+            used, got="nothing", expected="one scan at least", do="give a scan of this patient"
+        )
     if patient.roi is None and settings.roi == "required":
         raise CohortError(
             "roi",
@@ -155,10 +174,13 @@ def check_complete(patient: Patient, settings: PreparationSettings) -> None:
         )
 
 
-def _read(patient: Patient, modality: Modality, settings: PreparationSettings) -> Volume:
+def missing_scans(patient: Patient, settings: PreparationSettings) -> tuple[Modality, ...]:
+    """The modalities that the settings use and the manifest's row does not give."""
+    return tuple(name for name in settings.modalities if patient.scan(name) is None)
+
+
+def _read(modality: Modality, reference: str, settings: PreparationSettings) -> Volume:
     """A scan that calls itself by its column, so that later messages do."""
-    reference = patient.scan(modality)
-    assert reference is not None, "check_complete has seen to it"
     with naming_the_column(modality, reference):
         return replace(read_scan(reference, settings.reading), source=modality)
 
@@ -175,8 +197,36 @@ def _lesion(
         return None
     with naming_the_column("lesion", patient.lesion):
         mask = read_mask(patient.lesion, settings.reading)
-    placed, _ = placed_mask(mask, in_order(placement.scans, settings), in_order(read, settings))
+    placed, _ = placed_mask(mask, in_order(placement.scans), in_order(read))
     return nearest_on_crop(placed, plan.affine, plan.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """One modality's part of a prepared patient."""
+
+    crop: Array
+    percentiles: NDArray[np.float64]
+    alignment: dict[str, float]
+    flags: tuple[str, ...]
+
+
+def _channel(
+    name: Modality, placement: Placement, plan: CropPlan, settings: PreparationSettings
+) -> _Channel:
+    """Correct and crop one scan; of one that there is not, an empty part."""
+    scan = placement.scans.get(name)
+    if scan is None:
+        empty = np.full(plan.shape, np.nan, dtype=np.float32)
+        flag = f"{name}: there is no such scan; its part of the crop is empty."
+        return _Channel(empty, np.full(len(PERCENTILES), np.nan), {}, (flag,))
+    after = correct(scan, settings.n4, settings.smoothing).after
+    landmarks = _landmarks(after)
+    reference = placement.scans[placement.reference]
+    values, coverage = _on_block(after, reference, plan.block, name == placement.reference)
+    flags = _coverage_flags(name, coverage, settings)
+    crop = apply_crop(plan, values)
+    return _Channel(crop, landmarks, {f"{name}_coverage": coverage}, tuple(flags))
 
 
 def _landmarks(scan: Volume) -> NDArray[np.float64]:

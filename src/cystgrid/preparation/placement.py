@@ -12,7 +12,7 @@ from cystgrid.preparation.pair import origin_flags, pair_refusal
 from cystgrid.preparation.region import Region, find_region
 from cystgrid.preparation.register import register
 from cystgrid.preparation.registration import Registration
-from cystgrid.preparation.settings import Modality, PreparationSettings
+from cystgrid.preparation.settings import Modality, PreparationSettings, reference_of
 from cystgrid.scans.origin import Origin
 from cystgrid.scans.reading import scan_origin
 from cystgrid.scans.volume import Volume
@@ -37,13 +37,18 @@ class Placement:
     alignment: dict[str, float]
     flags: tuple[str, ...]
 
+    @property
+    def reference(self) -> Modality:
+        """The modality whose grid the crop follows."""
+        return reference_of(self.scans)
+
 
 def place(patient: Patient, read: Scans, settings: PreparationSettings) -> Placement:
     """Hold a patient's scans against each other, and lay the region on the reference scan.
 
     Args:
         patient: whose region it is.
-        read: every scan that the settings use, canonical, as their files place them.
+        read: every scan there is that the settings use, canonical, as their files place them.
         settings: how scans become crops.
 
     Raises:
@@ -51,16 +56,17 @@ def place(patient: Patient, read: Scans, settings: PreparationSettings) -> Place
             registered.
         CohortError: the region is unusable.
     """
-    origins = _origins(patient, settings)
+    origins = _origins(patient, read, settings)
     refusal = pair_refusal(read, origins, settings)
     if refusal is not None:
         raise refusal
     flags = [f"{name}: {sentence}" for name, sentence in origin_flags(origins, settings)]
-    other = next((name for name in settings.modalities if name != settings.reference), None)
+    first = reference_of(read)
+    other = next((name for name in read if name != first), None)
     if other is None:
         region = _region(patient, read, read, settings)
         return Placement(read, region, {}, (*flags, *region.flags))
-    reference = read[settings.reference]
+    reference = read[first]
     percent = checked_overlap(reference, read[other], other)
     region = _region(patient, read, read, settings)
     box = None if patient.roi is None else WorldBox.around(reference, region.low, region.high)
@@ -93,9 +99,10 @@ def _registered(
         ) from error
 
 
-def in_order(scans: Scans, settings: PreparationSettings) -> list[Volume]:
-    """The reference scan, then the others."""
-    return [scans[settings.reference], *(v for n, v in scans.items() if n != settings.reference)]
+def in_order(scans: Scans) -> list[Volume]:
+    """The reference scan, then the other, if there is one."""
+    first = reference_of(scans)
+    return [scans[first], *(scan for name, scan in scans.items() if name != first)]
 
 
 def _region(
@@ -104,19 +111,19 @@ def _region(
     with naming_the_column("roi", patient.roi):
         return find_region(
             patient.roi,
-            in_order(scans, settings),
+            in_order(scans),
             reading=settings.reading,
             labels=settings.roi_labels,
-            as_read=in_order(as_read, settings),
+            as_read=in_order(as_read),
         )
 
 
-def _origins(patient: Patient, settings: PreparationSettings) -> dict[str, Origin]:
+def _origins(patient: Patient, read: Scans, settings: PreparationSettings) -> dict[str, Origin]:
     """What each scan states of itself, by modality."""
     origins: dict[str, Origin] = {}
-    for name in settings.modalities:
+    for name in read:
         reference = patient.scan(name)
-        assert reference is not None, "check_complete has seen to it"
+        assert reference is not None, "it was read from there"
         with naming_the_column(name, reference):
             origins[name] = scan_origin(reference, settings.reading)
     return origins

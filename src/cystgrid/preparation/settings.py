@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -15,7 +16,13 @@ from cystgrid.settings import Settings
 Modality = Literal["t1", "t2"]
 
 REFERENCE: tuple[Modality, ...] = ("t2", "t1")
-"""The crop follows the grid of the first of these that the study uses: cysts are seen on T2."""
+"""The crop follows the grid of the first of these that there is: cysts are seen on T2."""
+
+
+def reference_of(modalities: Iterable[str]) -> Modality:
+    """The modality, of those there are (one at least), whose grid the crop follows."""
+    there = tuple(modalities)
+    return next(name for name in REFERENCE if name in there)
 
 
 class PreparationSettings(Settings):
@@ -23,6 +30,9 @@ class PreparationSettings(Settings):
 
     Attributes:
         modalities: which scans a patient needs, in the order of the crop's channels.
+        missing_modality: ``refuse`` refuses a patient without one of these scans; ``allow``
+            prepares it on the grid of the scan there is and leaves the other's part of the crop
+            empty (NaN).
         roi: ``required``, or ``whole``: the whole scan stands in for a missing region.
         roi_labels: which labels of a mask are the region, where the manifest chooses none; none
             takes the one label of a mask that has only one.
@@ -41,6 +51,7 @@ class PreparationSettings(Settings):
     """
 
     modalities: tuple[Modality, ...] = Field(default=("t1", "t2"), min_length=1)
+    missing_modality: Literal["refuse", "allow"] = "refuse"
     roi: Literal["required", "whole"] = "required"
     roi_labels: tuple[int, ...] = ()
     patient_ids: Literal["agree", "flag"] = "agree"
@@ -67,8 +78,3 @@ class PreparationSettings(Settings):
         if any(label < 1 for label in labels):
             raise ValueError("labels from 1 (0 is what lies outside)")
         return labels
-
-    @property
-    def reference(self) -> Modality:
-        """The modality whose grid the crop follows."""
-        return next(name for name in REFERENCE if name in self.modalities)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cystgrid.errors import ScanError
+from cystgrid.errors import CohortError, ScanError
 from cystgrid.scans.volume import Array
 
 PERCENTILES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
@@ -53,17 +53,28 @@ def fit_standard(percentiles: ArrayLike) -> NDArray[np.float64]:
     """The mean of the training scans' landmarks, each first mapped onto ``STANDARD_RANGE``.
 
     Args:
-        percentiles: ``(patients, P)`` landmarks of the training patients, one modality.
+        percentiles: ``(patients, P)`` landmarks of the training patients, one modality; a row of
+            NaN is a patient without such a scan, and plays no part.
 
     Returns:
         ``(P,)`` the standard, ascending from 0 to 100.
 
     Raises:
+        CohortError: no training patient has such a scan.
         ValueError: no patient, or a scan whose landmarks do not ascend.
     """
     landmarks = np.asarray(percentiles, dtype=np.float64)
     if landmarks.ndim != 2 or landmarks.shape[0] == 0 or landmarks.shape[1] < 2:
         raise ValueError(f"percentiles of shape {landmarks.shape}, expected (patients, P)")
+    absent = np.isnan(landmarks).all(axis=1)
+    if absent.all():
+        raise CohortError(
+            "landmarks",
+            got=f"{len(landmarks)} training patients, none with a scan of this modality",
+            expected="one at least, to learn the intensity scale from",
+            do="add patients with both scans, or take inputs that all patients have",
+        )
+    landmarks = landmarks[~absent]
     first, last = landmarks[:, :1], landmarks[:, -1:]
     if not (np.isfinite(landmarks).all() and (last > first).all()):
         raise ValueError("landmarks that are not finite, or whose last is not above the first")
@@ -79,7 +90,8 @@ def standardise(voxels: Array, percentiles: ArrayLike, standard: ArrayLike) -> A
 
     Args:
         voxels: any shape, one modality of one patient.
-        percentiles: ``(P,)`` landmarks of the same scan.
+        percentiles: ``(P,)`` landmarks of the same scan; all NaN for a scan that there is not,
+            whose voxels come back as NaN.
         standard: ``(P,)`` from ``fit_standard``.
 
     Returns:
@@ -92,6 +104,8 @@ def standardise(voxels: Array, percentiles: ArrayLike, standard: ArrayLike) -> A
     target = np.asarray(standard, dtype=np.float64)
     if source.shape != target.shape or source.ndim != 1:
         raise ValueError(f"landmarks of shape {source.shape} and {target.shape}, expected (P,)")
+    if np.isnan(source).all():
+        return np.full(np.shape(voxels), np.nan, dtype=np.float32)
     knots, position, times = np.unique(source, return_inverse=True, return_counts=True)
     if knots.size < 2:
         raise ValueError("fewer than two distinct landmarks: nothing to standardise")
@@ -105,7 +119,8 @@ def standardise(voxels: Array, percentiles: ArrayLike, standard: ArrayLike) -> A
 def unit_range(voxels: Array) -> Array:
     """Scale one scan's crop to 0-1 by its own minimum and maximum, as in the paper (section IV.B).
 
-    A crop of one value (a scan that does not reach the region) becomes 0 throughout.
+    A crop of one value (a scan that does not reach the region) becomes 0 throughout; one of NaN, a
+    scan that there is not, stays NaN.
 
     Args:
         voxels: any shape, one modality of one patient.

@@ -35,7 +35,7 @@ from cystgrid.provenance import (
     write_json,
 )
 
-SCHEMA = 2
+SCHEMA = 3
 INDEX, CROP, LESION, CARD = "prepared.json", "crop.npy", "lesion.npy", "patient.json"
 LONGEST_NAME = 100
 """Characters of a folder's name: file systems end at 255 bytes, archives earlier."""
@@ -45,7 +45,15 @@ REPAIR = "run cystgrid prepare again: it makes anew what is missing or altered"
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a prepared patient without reading a voxel."""
+    """What is known of a prepared patient without reading a voxel.
+
+    Attributes:
+        patient, label, center, group, sex, age: as in the manifest.
+        flags: one sentence each.
+        shape: of the crop.
+        fingerprints: of each whole scan.
+        modalities: of which there is a scan, in the crop's order.
+    """
 
     patient: str
     label: str | None
@@ -54,6 +62,9 @@ class Entry:
     flags: tuple[str, ...]
     shape: tuple[int, int, int, int]
     fingerprints: dict[str, Fingerprint]
+    modalities: tuple[str, ...] = ()
+    sex: str = ""
+    age: str = ""
 
 
 def patient_folder(folder: Path, patient: str) -> Path:
@@ -94,13 +105,18 @@ def write_patient(folder: Path, prepared: PreparedPatient, key: str) -> str:
         "label": prepared.label,
         "center": prepared.center,
         "group": prepared.group,
+        "sex": prepared.sex,
+        "age": prepared.age,
         "key": key,
         "crop_sha256": _write_array(place / CROP, prepared.crop.astype(np.float32)),
         "lesion_sha256": (
             None if lesion is None else _write_array(place / LESION, lesion.astype(np.uint8))
         ),
         "shape": list(prepared.crop.shape),
-        "percentiles": prepared.percentiles.tolist(),
+        "percentiles": [
+            row.tolist() if there else None
+            for row, there in zip(prepared.percentiles, prepared.present, strict=True)
+        ],
         "affine": prepared.affine.tolist(),
         "flags": list(prepared.flags),
         "alignment": prepared.alignment,
@@ -217,7 +233,7 @@ class Store:
     Attributes:
         folder: PREPARED.
         settings: what the patients were prepared with.
-        entries: each patient's label, centre, group and flags, by id, in sorted order.
+        entries: what is known of each patient without its voxels, by id, in sorted order.
         digest: sha256 that names this content: settings, patients, labels, voxels.
     """
 
@@ -247,7 +263,8 @@ class Store:
         settings = PreparationSettings.parse(index["settings"], str(path))
         cards: dict[str, str] = index["patients"]
         entries = {
-            patient: _entry(read_card(folder, patient, sha256)) for patient, sha256 in cards.items()
+            patient: _entry(read_card(folder, patient, sha256), settings.modalities)
+            for patient, sha256 in cards.items()
         }
         name = digest({"settings": index["settings"], "patients": cards})
         return cls(folder, settings, entries, name, cards)
@@ -295,16 +312,24 @@ class Store:
             entry.center,
             entry.group,
             np.load(crop, mmap_mode="r", allow_pickle=False),
-            np.array(card["percentiles"], dtype=np.float64),
+            _percentiles(card),
             np.array(card["affine"], dtype=np.float64),
             entry.flags,
             card["alignment"],
             None if lesion is None else np.load(lesion, allow_pickle=False).astype(np.float32),
             entry.fingerprints,
+            entry.sex,
+            entry.age,
         )
 
 
-def _entry(card: dict[str, Any]) -> Entry:
+def _percentiles(card: dict[str, Any]) -> NDArray[np.float64]:
+    """Each scan's landmarks, NaN for a scan that there is not: JSON has no such number."""
+    absent = [np.nan] * len(PERCENTILES)
+    return np.array([absent if row is None else row for row in card["percentiles"]], np.float64)
+
+
+def _entry(card: dict[str, Any], modalities: tuple[str, ...]) -> Entry:
     modality, slices, rows, columns = card["shape"]
     return Entry(
         card["patient"],
@@ -314,4 +339,7 @@ def _entry(card: dict[str, Any]) -> Entry:
         tuple(card["flags"]),
         (modality, slices, rows, columns),
         {name: Fingerprint.from_json(stored) for name, stored in card["fingerprints"].items()},
+        tuple(n for n, row in zip(modalities, card["percentiles"], strict=True) if row is not None),
+        card["sex"],
+        card["age"],
     )

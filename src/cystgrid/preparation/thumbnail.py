@@ -30,12 +30,14 @@ class Thumbnail:
         pixels: ``(row, column)`` uint8.
         mask: ``(row, column)`` bool, the region; nowhere where there is none.
         pixel_mm: side of a pixel.
+        absent: whether there is no such scan, and the picture is empty.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     pixel_mm: float
+    absent: bool = False
 
 
 def scan_thumbnail(
@@ -76,7 +78,8 @@ def crop_thumbnail(
 
     Args:
         name: what it shows.
-        crop: ``(slice, row, column)``; rows from the front, columns from the patient's right.
+        crop: ``(slice, row, column)``; rows from the front, columns from the patient's right; NaN
+            throughout for a scan that there is not.
         affine: ``(4, 4)``; ``(column, row, slice, 1)`` of a pixel centre to mm RAS+.
         lesion: ``(slice, row, column)`` 0/1, drawn as the region.
     """
@@ -89,6 +92,9 @@ def crop_thumbnail(
     places = _centres(rows, down, pixel), _centres(columns, across, pixel)
     first = linear_weights(rows, places[0], pixel / down)
     second = linear_weights(columns, places[1], pixel / across)
+    if np.isnan(crop).all():
+        empty = np.zeros((len(places[0]), len(places[1])), dtype=np.uint8)
+        return Thumbnail(name, empty, empty > 0, pixel, absent=True)
     values = np.asarray((second @ (first @ crop[k].astype(np.float64)).T).T)
     mask = np.zeros(values.shape, dtype=bool)
     if lesion is not None:

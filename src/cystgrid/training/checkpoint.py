@@ -13,21 +13,21 @@ from cystgrid.provenance import sha256_bytes, write_bytes
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> str:
-    """Write a backbone's tensors; returns the file's sha256."""
+    """Write a network's tensors; returns the file's sha256."""
     content = save({name: tensor.contiguous() for name, tensor in state.items()})
     write_bytes(path, content)
     return sha256_bytes(content)
 
 
 def load_weights(network: Network, path: Path, sha256: str) -> None:
-    """Load a backbone's tensors after checking the file's bytes.
+    """Load a network's tensors after checking the file's bytes.
 
     Raises:
         StoreError: the file is missing, altered, or of another architecture.
     """
     content = read_checked(path, sha256)
     try:
-        network.backbone.load_state_dict(load(content), strict=True)
+        network.load_state(load(content))
     except RuntimeError as error:
         raise StoreError(
             path,

@@ -21,10 +21,7 @@ from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.engine import run_jobs
 from cystgrid.training.leakage import check_inner_copies
-from cystgrid.training.member import (
-    save_member,
-    train_member,
-)
+from cystgrid.training.member import Task, train_member
 from cystgrid.training.nested import labelled_members
 from cystgrid.training.recipe import Recipe, job_seed
 from cystgrid.training.settings import DeploySettings
@@ -84,24 +81,23 @@ def train_model(
             do="lower members or raise folds",
         )
     refuse_other_kind(folder, "model.json")
-    model, inputs = recipe.models.names[0], recipe.models.inputs[0]
+    model, inputs = recipe.models.pairs()[0]
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
     jobs = _member_jobs(store, folder, recipe, settings, model, inputs)
     if copies == "refuse":
         check_inner_copies(store.copies(), [job.fold for job in jobs])
     missing = [job for job in jobs if not _is_finished(job)]
-    training = recipe.training_of(model)
     run_jobs(
         missing,
         _run_member,
-        epochs=training.epochs * len(missing),
+        epochs=recipe.epochs_of(model) * len(missing),
         quiet=quiet,
-        workers=worker_count(workers, training.threads),
+        workers=worker_count(workers, recipe.training_of(model).threads),
         title=f"{len(missing)} of {len(jobs)} members",
     )
     records = [json.loads(job.record.read_text("utf-8"))["member"] for job in jobs]
-    patients = labelled_members(store, recipe.classes)
+    patients = labelled_members(store, recipe.cohort)
     path = write_model(folder, store, patients, recipe, model, inputs, records)
     for job in jobs:
         job.record.unlink()
@@ -131,7 +127,7 @@ def _member_jobs(
     store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, model: str, inputs: str
 ) -> list[_MemberJob]:
     seed = recipe.training_of(model).seed
-    folds = validation_splits(labelled_members(store, recipe.classes), settings.folds, seed)
+    folds = validation_splits(labelled_members(store, recipe.cohort), settings.folds, seed)
     alone = settings.members == 1
     return [
         _MemberJob(
@@ -153,16 +149,9 @@ def _run_member(job: _MemberJob, after_epoch: Callable[[], None]) -> None:
     seed = job_seed(
         job.recipe.training_of(job.model).seed, job.model, job.inputs, "deploy", job.number
     )
-    member, fitted = train_member(
-        Store.open(job.prepared),
-        job.fold,
-        job.recipe,
-        job.model,
-        job.inputs,
-        seed=seed,
-        after_epoch=after_epoch,
-    )
-    record = save_member(member, fitted, job.folder / f"{job.name}.safetensors")
+    task = Task(job.fold, job.recipe, job.model, job.inputs, seed)
+    trained = train_member(Store.open(job.prepared), task, after_epoch)
+    record = {**trained.member.save(job.folder, job.name), **trained.record()}
     write_json(job.record, {"key": job.key, "member": record})
 
 

@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
 from cystgrid.errors import StoreError
-from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.network import Shape
-from cystgrid.models.registry import CHANNELS
+from cystgrid.models.registry import CHANNELS, entry_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_json, write_text
-from cystgrid.training.member import Member, channel_positions, image_size, load_member
+from cystgrid.training.member import Member, load_member
 from cystgrid.training.recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 """Of model.json."""
+
+REBUILT = ("cohort", "grid", "models")
+"""What of the recipe a finished model still needs."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +39,21 @@ class DeployedModel:
     Attributes:
         name: of the model in the study it came from.
         classes: in order of risk.
+        cohort: its classes, and the labels that are one of them.
         preparation: how a scan must be prepared for it.
-        members: its networks.
+        cells: slices in a grid.
+        members: fitted models, whose probabilities are averaged.
         sha256: of model.json, which pins every other file.
     """
 
     name: str
     inputs: str
     classes: tuple[str, ...]
+    cohort: CohortSettings
     preparation: PreparationSettings
+    cells: int
     members: tuple[Member, ...]
     sha256: str
-
-    @property
-    def cells(self) -> int:
-        """Slices in a grid."""
-        return self.members[0].grid.cells
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Mean class probabilities ``(patient, class)`` over the members."""
@@ -85,7 +86,7 @@ def write_model(
     Returns:
         Path of ``model.json``.
     """
-    first = store.load(patients[0].patient)
+    pixels = recipe.grid.pixels or store.settings.cell
     card = {
         "schema": SCHEMA,
         "notice": NOTICE,
@@ -93,9 +94,13 @@ def write_model(
         "architecture": recipe.models.architecture(model),
         "inputs": inputs,
         "channels": list(CHANNELS[inputs]),
+        "modalities": list(store.modalities),
         "classes": list(recipe.classes),
-        "image": image_size(recipe, first),
+        "pixels": pixels,
+        "image": recipe.grid.side * pixels,
         "grid": recipe.grid.model_dump(),
+        "models": recipe.models.of_one(model, inputs).model_dump(mode="json"),
+        "cohort": recipe.cohort.model_dump(mode="json"),
         "preparation": store.settings.model_dump(mode="json"),
         "recipe": recipe.identity(model, inputs),
         "members": list(records),
@@ -119,16 +124,17 @@ def _model_card(card: dict[str, Any]) -> str:
         f"| {record['selected']['validation_balanced_accuracy']:.2f} |"
         for record in card["members"]
     )
-    return f"""# {card["model"]} on {" and ".join(card["channels"]).upper()}
+    seen = " and ".join(card["channels"]).upper() or "no image"
+    return f"""# {card["model"]} on {seen}
 
 **{card["notice"]}**
 
 Grades pancreatic cysts (IPMN) from MRI into {", ".join(card["classes"])}. Made with cystgrid
 {card["versions"]["cystgrid"]}; `cystgrid predict` applies it, preparation included.
 
-- Architecture: `{card["architecture"]}`.
-- Input: grids of {card["grid"]["cells"]} slices, {card["image"]} x {card["image"]} pixels.
-- Start: weights `{Path(card["recipe"]["weights"]).name}`.
+- Architecture: `{card["architecture"]}`, {entry_of(card["architecture"]).about}.
+- Input: {_input(card)}.
+- Start: weights `{Path(card["recipe"].get("weights", "none")).name}`.
 - Trained on {counts} patients.
 
 | member | epoch | balanced accuracy on its own validation fold |
@@ -140,8 +146,24 @@ cross-validation of the same study says (`cystgrid crossval`).
 """
 
 
-def load_model(folder: Path) -> DeployedModel:
+def _input(card: dict[str, Any]) -> str:
+    """What one patient is to the model, in words."""
+    sees = entry_of(card["architecture"]).sees
+    if sees == "features":
+        return "a row of a table: " + ", ".join(card["models"]["features"]["columns"])
+    if sees != "image":
+        return {"center": "the centre", "labels": "nothing"}[sees]
+    names = " and ".join(card["channels"]).upper()
+    cells, pixels = card["grid"]["cells"], card["pixels"]
+    return f"{names}, slices of {pixels} x {pixels} pixels ({cells} of them where it takes grids)"
+
+
+def load_model(folder: Path, features: Path | None = None) -> DeployedModel:
     """Take up a MODEL folder; every file is checked by sha256.
+
+    Args:
+        folder: MODEL.
+        features: table of the new patients, for a model that reads one.
 
     Raises:
         StoreError: no model there, or a file is missing, altered or of another version.
@@ -157,21 +179,10 @@ def load_model(folder: Path) -> DeployedModel:
                 expected=f"schema {SCHEMA}",
                 do="use the version of cystgrid that made it",
             )
-        shape = Shape(len(card["channels"]), len(card["classes"]), card["image"])
         preparation = PreparationSettings.parse(card["preparation"], str(path))
-        grid = GridSettings.parse(card["grid"], str(path))
-        channels = channel_positions(preparation.modalities, card["inputs"])
-        members = tuple(
-            load_member(
-                record,
-                folder,
-                architecture=card["architecture"],
-                shape=shape,
-                channels=channels,
-                grid=grid,
-            )
-            for record in card["members"]
-        )
+        recipe = Recipe.parse({name: card[name] for name in REBUILT}, str(path))
+        recipe = recipe.model_copy(update={"models": recipe.models.on_features(features)})
+        members = tuple(load_member(card, record, folder, recipe) for record in card["members"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             path,
@@ -183,7 +194,9 @@ def load_model(folder: Path) -> DeployedModel:
         card["model"],
         card["inputs"],
         tuple(card["classes"]),
+        recipe.cohort,
         preparation,
+        recipe.grid.cells,
         members,
         sha256_bytes(content),
     )

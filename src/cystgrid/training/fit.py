@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss, recall_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -20,10 +19,8 @@ from cystgrid.models.network import Network
 from cystgrid.training.device import Precision, arithmetic
 from cystgrid.training.optimise import make_optimizer, make_schedule
 from cystgrid.training.predict import class_probabilities
+from cystgrid.training.selection import Epoch, better, look
 from cystgrid.training.settings import TrainingSettings
-
-SMALLEST_PROBABILITY = 1e-12
-"""Keeps one confident mistake from making a validation loss infinite."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +30,12 @@ class Examples:
     Attributes:
         crops: standardised crops on the training device.
         targets: ``(patient,)`` int64, positions in the study's classes.
+        classes: how many there are.
     """
 
     crops: Crops
     targets: Tensor
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of a training curve; losses are mean cross-entropies in nats."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_balanced_accuracy: float
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -54,14 +43,21 @@ class Fit:
     """What a training ends with.
 
     Attributes:
-        state: the backbone's tensors after the selected epoch.
+        state: the network's tensors after the selected epoch.
         selected: number of the selected epoch, from 1.
         curve: every epoch at which the validation fold was looked at.
+        validation: ``(patient, class)`` probabilities of the validation fold after that epoch.
     """
 
     state: dict[str, Tensor]
     selected: int
     curve: tuple[Epoch, ...]
+    validation: NDArray[np.float64]
+
+    @property
+    def look(self) -> Epoch:
+        """The curve's row of the selected epoch."""
+        return next(row for row in self.curve if row.epoch == self.selected)
 
 
 def fit(
@@ -88,12 +84,14 @@ def fit(
         after_epoch: called once an epoch, for progress.
 
     Raises:
-        SettingsError: the loss became infinite or not a number.
+        SettingsError: the loss became infinite or not a number, or class weights of other classes.
     """
+    weight = class_weights(settings, train)
     generator = torch.Generator().manual_seed(seed)
     batches = math.ceil(len(train.crops) / settings.batch)
     optimizer = make_optimizer(network, settings)
     schedule = make_schedule(optimizer, settings, batches)
+    targets = validation.targets.cpu().numpy()
     curve: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, settings.epochs + 1):
@@ -102,10 +100,10 @@ def fit(
         order = torch.randperm(len(train.crops), generator=generator)
         for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm
             chosen = patients.to(train.targets.device)
-            grids = training_batch(train.crops, chosen, grid, generator)
+            grids = training_batch(train.crops, chosen, grid, generator, network.form)
             with arithmetic(precision, grids.device):
                 scores = network(grids)
-            loss = cross_entropy(scores.float(), train.targets[chosen])
+            loss = cross_entropy(scores.float(), train.targets[chosen], weight)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -114,44 +112,41 @@ def fit(
         train_loss = float(torch.stack(losses).sum()) / len(train.crops)
         _refuse_divergence(train_loss, number, settings)
         if number % settings.evaluate_every == 0 or number == settings.epochs:
-            curve.append(_look(network, validation, grid, precision, number, train_loss))
-            if best is None or _better(curve[-1], best.curve[-1], settings.select):
-                best = Fit(_copy(network), number, tuple(curve))
+            found = class_probabilities(network, validation.crops, grid.cells, precision)
+            curve.append(look(targets, found, number, train_loss))
+            if best is None or better(curve[-1], best.look, settings.select):
+                best = Fit(_copy(network), number, tuple(curve), found)
         after_epoch()
     assert best is not None  # the last epoch is always looked at
-    return Fit(best.state, best.selected, tuple(curve))
+    return replace(best, curve=tuple(curve))
 
 
-def _look(
-    network: Network, validation: Examples, grid: GridSettings, precision: Precision,
-    number: int, train_loss: float,
-) -> Epoch:  # fmt: skip
-    """How the network does on the validation fold now."""
-    found = class_probabilities(network, validation.crops, grid.cells, precision)
-    targets = validation.targets.cpu().numpy()
-    return Epoch(number, train_loss, _loss(targets, found), _balanced_accuracy(targets, found))
+def class_weights(settings: TrainingSettings, train: Examples) -> Tensor | None:
+    """Weights of the classes in the loss ``(class,)``; None counts every patient alike.
 
+    ``balanced`` is patients / (classes x patients of the class), over the classes that are there
+    (King & Zeng 2001; scikit-learn's rule); a class without a training patient never counts.
 
-def _loss(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    kept = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
-    kept /= kept.sum(axis=1, keepdims=True)
-    return float(log_loss(targets, kept, labels=range(kept.shape[1])))
-
-
-def _balanced_accuracy(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Mean recall over the classes that the fold holds."""
-    chosen = probabilities.argmax(axis=1)
-    return float(recall_score(targets, chosen, labels=np.unique(targets), average="macro"))
-
-
-def _better(new: Epoch, old: Epoch, select: str) -> bool:
-    """Whether ``new`` is strictly preferred; equal ones leave the earlier epoch."""
-    if select == "loss":
-        return new.validation_loss < old.validation_loss
-    return (-new.validation_balanced_accuracy, new.validation_loss) < (
-        -old.validation_balanced_accuracy,
-        old.validation_loss,
-    )
+    Raises:
+        SettingsError: numbers for another number of classes.
+    """
+    given = settings.class_weights
+    if given == "none":
+        return None
+    device = train.targets.device
+    if given == "balanced":
+        counts = torch.bincount(train.targets.cpu(), minlength=train.classes).double()
+        present = int((counts > 0).sum())
+        weights = torch.where(counts > 0, counts.sum() / (present * counts.clamp(min=1)), 0.0)
+        return weights.float().to(device)
+    if len(given) != train.classes:
+        raise SettingsError(
+            "training.class_weights",
+            got=f"{len(given)} numbers",
+            expected=f"one for each of the {train.classes} classes",
+            do="give them in the order of cohort.classes",
+        )
+    return torch.tensor(given, dtype=torch.float32, device=device)
 
 
 def _refuse_divergence(loss: float, epoch: int, settings: TrainingSettings) -> None:
@@ -165,4 +160,4 @@ def _refuse_divergence(loss: float, epoch: int, settings: TrainingSettings) -> N
 
 
 def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: t.detach().cpu().clone() for name, t in network.backbone.state_dict().items()}
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state().items()}

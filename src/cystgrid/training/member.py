@@ -1,116 +1,170 @@
-"""One network and all that its fit rests on: trained on one inner fold, put away, taken up."""
+"""A trained model and all that its fit rests on: trained on one inner fold, put away, taken up.
+
+Two kinds: a network (``network_member``), and a model that is fitted in one go
+(``estimator_member``). Everything above this file sees only what both have in common.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import CohortError
-from cystgrid.grids.batches import Crops, gather_crops
-from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.network import Network, Shape
-from cystgrid.models.registry import CHANNELS, build_model
+from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.standardise import fit_standard
 from cystgrid.preparation.store import Store
-from cystgrid.training.checkpoint import load_weights, save_weights
-from cystgrid.training.device import Precision, reproducible, resolve_precision, training_device
-from cystgrid.training.fit import Examples, Fit, fit
-from cystgrid.training.predict import class_probabilities
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.search import Trial
+from cystgrid.training.selection import Epoch
 
 
-@dataclass(frozen=True)
-class Member:
-    """A trained network and how its inputs are made.
-
-    Attributes:
-        network: on ``device``, holding the selected epoch's weights.
-        standard: ``(modality, landmark)`` fitted on this member's training patients.
-        channels: which modalities of a crop become channels.
-        grid: slices in a grid, pixels in a cell.
-        precision: arithmetic of the forward pass.
-        device: where the network lies.
-    """
-
-    network: Network
-    standard: NDArray[np.float64]
-    channels: tuple[int, ...]
-    grid: GridSettings
-    precision: Precision
-    device: torch.device
+class Member(Protocol):
+    """A fitted model, and how its inputs are made."""
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Class probabilities ``(patient, class)`` of patients this member never saw."""
-        crops = self.crops(prepared)
-        return class_probabilities(self.network, crops, self.grid.cells, self.precision)
 
-    def crops(self, prepared: Sequence[PreparedPatient]) -> Crops:
-        """The patients' crops as this member's network takes them."""
-        return gather_crops(prepared, self.channels, self.standard, self.device, self.grid.pixels)
+    def save(self, folder: Path, stem: str, *, whole: bool = True) -> dict[str, Any]:
+        """Write what was fitted as ``folder/stem.<suffix>``; returns the rest as JSON.
+
+        Args:
+            folder: where.
+            stem: the file's name without its suffix.
+            whole: with everything that a prediction needs; else a pretrained network whose
+                weights were not trained is left out.
+
+        Returns:
+            Among others ``weights``, the file's name, and its ``sha256``.
+        """
 
 
-def train_member(
-    store: Store,
-    fold: InnerFold,
-    recipe: Recipe,
-    model: str,
-    inputs: str,
-    *,
-    seed: int,
-    after_epoch: Callable[[], None] = lambda: None,
-) -> tuple[Member, Fit]:
-    """Fit one network: landmarks, weights and epoch from ``fold`` alone.
+@dataclass(frozen=True)
+class Trained:
+    """What one training ends with.
 
-    Args:
-        store: prepared patients; only those of ``fold`` are read.
-        fold: training and validation patients.
+    Attributes:
+        member: holding the weights of the selected epoch.
+        look: how it does on the validation fold.
+        validation: ``(patient, class)`` probabilities of the validation fold, in its order.
+        curve: every epoch at which the validation fold was looked at; empty without epochs.
+        trials: the settings that competed; one without a search.
+    """
+
+    member: Member
+    look: Epoch
+    validation: NDArray[np.float64]
+    curve: tuple[Epoch, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether it gives all of several validation patients one and the same class."""
+        return len(self.validation) > 1 and len(set(self.validation.argmax(axis=1).tolist())) == 1
+
+    def record(self) -> dict[str, Any]:
+        """How it was selected, as JSON."""
+        return {
+            "selected_epoch": self.look.epoch,
+            "selected": {
+                name: value
+                for name, value in asdict(self.look).items()
+                if value == value  # no NaN
+            },
+            "collapsed": self.collapsed,
+            "trials": [asdict(trial) for trial in self.trials],
+        }
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: which model, on whom, from which seed.
+
+    Attributes:
+        fold: training and validation patients; only they are read.
         recipe: the study's.
         model: name in the study.
         inputs: which modalities.
         seed: of everything random in this training.
-        after_epoch: called once an epoch, for progress.
     """
-    settings = recipe.training_of(model)
-    device = training_device()
-    precision = resolve_precision(settings.precision, device)
-    channels = channel_positions(store.modalities, inputs)
-    with reproducible(settings.threads):
-        train = [store.load(patient) for patient in fold.train]
-        validation = [store.load(patient) for patient in fold.validation]
-        percentiles = np.stack([patient.percentiles for patient in train], axis=1)
-        standard = np.stack([fit_standard(scans) for scans in percentiles])
-        torch.manual_seed(seed)  # heads and, from scratch, whole networks are drawn from it
-        network = build_model(
-            recipe.models.architecture(model),
-            Shape(len(channels), len(recipe.classes), image_size(recipe, train[0])),
-            recipe.models.weights_of(model),
-        ).to(device)
-        member = Member(network, standard, channels, recipe.grid, precision, device)
-        fitted = fit(
-            network,
-            _examples(train, member, recipe.classes),
-            _examples(validation, member, recipe.classes),
-            recipe.grid,
-            settings,
-            precision,
-            seed=seed,
-            after_epoch=after_epoch,
-        )
-        network.backbone.load_state_dict(fitted.state)
-    return member, fitted
+
+    fold: InnerFold
+    recipe: Recipe
+    model: str
+    inputs: str
+    seed: int
+
+    def targets(self, patients: Sequence[PreparedPatient]) -> NDArray[np.int64]:
+        """Class numbers ``(patient,)``."""
+        names = [self.recipe.cohort.class_of(str(patient.label)) for patient in patients]
+        return np.array([self.recipe.classes.index(str(name)) for name in names], dtype=np.int64)
 
 
-def image_size(recipe: Recipe, patient: PreparedPatient) -> int:
-    """Height and width of a grid in pixels."""
-    return recipe.grid.side * (recipe.grid.pixels or int(patient.crop.shape[-1]))
+def train_member(
+    store: Store, task: Task, after_epoch: Callable[[], None] = lambda: None
+) -> Trained:
+    """Fit one model: landmarks, weights, epoch and settings from the task's fold alone.
+
+    Args:
+        store: prepared patients; only those of the fold are read.
+        task: what to train.
+        after_epoch: called once an epoch, for progress.
+
+    Raises:
+        CohortError: a modality that was not prepared, or that no training patient has.
+        SettingsError: settings under which it cannot be trained.
+        WeightsError: pretrained weights that cannot be had.
+    """
+    from cystgrid.training.estimator_member import train_estimator
+    from cystgrid.training.network_member import train_network
+
+    if task.recipe.models.entry(task.model).family == "network":
+        return train_network(store, task, after_epoch)
+    return train_estimator(store, task, after_epoch)
+
+
+def load_member(
+    card: dict[str, Any], record: dict[str, Any], folder: Path, recipe: Recipe
+) -> Member:
+    """Take up a member that was saved in ``folder``.
+
+    Args:
+        card: ``model`` and ``inputs``, ``modalities`` and ``pixels``, as model.json has them.
+        record: what ``Member.save`` gave.
+        folder: where the weights lie.
+        recipe: classes, grid and models.
+
+    Raises:
+        StoreError: the weights are missing or altered.
+    """
+    from cystgrid.training.estimator_member import load_estimator_member
+    from cystgrid.training.network_member import load_network
+
+    if recipe.models.entry(card["model"]).family == "network":
+        return load_network(card, record, folder, recipe)
+    return load_estimator_member(card, record, folder, recipe)
+
+
+def standard_of(train: Sequence[PreparedPatient], channels: Sequence[int]) -> NDArray[np.float64]:
+    """Standard landmarks ``(modality, landmark)`` of training patients.
+
+    Args:
+        train: the training patients.
+        channels: modalities that are used; the rows of the others are 0.
+
+    Raises:
+        CohortError: no training patient has a scan of a modality that is used.
+    """
+    standard = np.zeros(train[0].percentiles.shape)
+    for modality in channels:
+        standard[modality] = fit_standard([patient.percentiles[modality] for patient in train])
+    return standard
 
 
 def channel_positions(modalities: Sequence[str], inputs: str) -> tuple[int, ...]:
@@ -128,44 +182,3 @@ def channel_positions(modalities: Sequence[str], inputs: str) -> tuple[int, ...]
             do="choose other inputs, or prepare with both modalities",
         )
     return tuple(modalities.index(name) for name in CHANNELS[inputs])
-
-
-def _examples(
-    prepared: Sequence[PreparedPatient], member: Member, classes: tuple[str, ...]
-) -> Examples:
-    numbers = [classes.index(str(patient.label)) for patient in prepared]
-    return Examples(member.crops(prepared), torch.tensor(numbers, device=member.device))
-
-
-def save_member(member: Member, fitted: Fit, path: Path) -> dict[str, Any]:
-    """Write the member's weights to ``path``; returns the rest as JSON."""
-    return {
-        "weights": path.name,
-        "sha256": save_weights(fitted.state, path),
-        "standard": member.standard.tolist(),
-        "precision": member.precision,
-        "selected_epoch": fitted.selected,
-        "selected": asdict(next(row for row in fitted.curve if row.epoch == fitted.selected)),
-    }
-
-
-def load_member(
-    record: dict[str, Any],
-    folder: Path,
-    *,
-    architecture: str,
-    shape: Shape,
-    channels: tuple[int, ...],
-    grid: GridSettings,
-) -> Member:
-    """Take up a member that ``save_member`` wrote.
-
-    Raises:
-        StoreError: its weights are missing or altered.
-    """
-    device = training_device()
-    network = build_model(architecture, shape, "none")
-    load_weights(network, folder / record["weights"], record["sha256"])
-    precision = resolve_precision(record["precision"], device)
-    standard = np.array(record["standard"], dtype=np.float64)
-    return Member(network.to(device), standard, channels, grid, precision, device)

@@ -1,75 +1,49 @@
-"""Nested cross-validation: every training a job with a folder of its own, resumed by what is there.
+"""Nested cross-validation: folds, their trainings, and what a run's folder says of itself.
 
-    RUN/jobs/<model>-<inputs>/outer-<i>/inner-<j>/
-        model.safetensors  curve.csv  predictions.csv  job.json
-
-``job.json`` is written last and holds the sha256 of the others: it is what makes a training count.
-An outer fold's prediction is the mean of its inner models' probabilities.
+An outer fold's prediction is the mean of its inner models' probabilities. Beside it, on request,
+the protocol of much published code: the test fold chooses the epoch (``protocol = "peer"``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import (
     InnerFold,
     Member,
     Splits,
     SplitSettings,
     nested_splits,
+    peer_folds,
     read_splits,
     write_splits,
 )
-from cystgrid.errors import StoreError
+from cystgrid.errors import CohortError, StoreError
+from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
-from cystgrid.provenance import (
-    digest,
-    refuse_other_kind,
-    sha256_bytes,
-    versions,
-    write_json,
-    write_text,
-)
-from cystgrid.training.checkpoint import read_checked
-from cystgrid.training.device import reproducible, resolve_precision, training_device
+from cystgrid.provenance import digest, refuse_other_kind, versions, write_json
+from cystgrid.training import outcome
+from cystgrid.training.decision import Pair, fuse, fused_name
+from cystgrid.training.device import resolve_precision, training_device
 from cystgrid.training.engine import run_jobs
+from cystgrid.training.job import PEER, Training, is_finished, run_training
 from cystgrid.training.leakage import check_copies
-from cystgrid.training.member import channel_positions, save_member, train_member
-from cystgrid.training.recipe import Recipe, job_seed
+from cystgrid.training.member import channel_positions
+from cystgrid.training.recipe import Recipe
 
-PROBABILITY = "p_{}"
-"""Column of a class's probability."""
+DECISIONS = "decision.json"
+"""Of a run: the weights of its decision fusions, and the patients each was learned on."""
 
-
-@dataclass(frozen=True)
-class Training:
-    """One job: a model, its inputs, and its place in the nested folds."""
-
-    model: str
-    inputs: str
-    outer: int
-    inner: int
-    fold: InnerFold
-    test: tuple[str, ...]
-    prepared: Path
-    folder: Path
-    recipe: Recipe
-    key: str
-
-    @property
-    def seed(self) -> int:
-        """Of this training alone."""
-        seed = self.recipe.training_of(self.model).seed
-        return job_seed(seed, self.model, self.inputs, self.outer, self.inner)
+Protocol = Literal["nested", "peer"]
+"""``peer`` runs the nested trainings too: its optimism is a number beside the honest one."""
 
 
 def cross_validate(
@@ -79,6 +53,7 @@ def cross_validate(
     splitting: SplitSettings,
     *,
     given: Splits | None = None,
+    protocol: Protocol = "nested",
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -90,11 +65,12 @@ def cross_validate(
         recipe: classes, grid, models, training.
         splitting: outer folds.
         given: folds to take instead; patients that are in none of them play no part.
+        protocol: ``peer`` adds, for each outer fold, one training that it selects itself.
         workers: processes; None for as many as there are cores, 0 for this one.
         quiet: no progress bar.
 
     Returns:
-        Path of ``predictions.csv``, one row for each model, inputs and patient.
+        Path of ``predictions.csv``, one row for each model, inputs and patient (and repeat).
 
     Raises:
         StoreError: the folder holds a run of other data, another recipe or another version.
@@ -102,55 +78,73 @@ def cross_validate(
     """
     refuse_other_kind(run, "run.json")
     store = Store.open(prepared)
-    members = labelled_members(store, recipe.classes)
-    pairs = [(model, inputs) for model in recipe.models.names for inputs in recipe.models.inputs]
+    members = labelled_members(store, recipe.cohort)
+    pairs = recipe.models.pairs()
     for _, inputs in pairs:
         channel_positions(store.modalities, inputs)
     splits = given or nested_splits(members, splitting)
     if splitting.copies == "refuse":
         check_copies(store.copies(), splits)
     splits = _settle_run(run, store, recipe, splits, pairs)
-    jobs = [job for pair in pairs for job in _trainings(store, run, recipe, splits, *pair)]
+    jobs = [job for pair in pairs for job in _trainings(store, run, recipe, splits, pair)]
+    if protocol == "peer":
+        jobs += [job for pair in pairs for job in _peer_trainings(store, run, recipe, splits, pair)]
+    _run_missing(jobs, recipe, workers, quiet)
+    done = {job.folder for job in jobs}
+    known = dict.fromkeys([*_recorded_pairs(run), *pairs])
+    nested = [_trainings(store, run, recipe, splits, pair) for pair in known]
+    peers = [_peer_trainings(store, run, recipe, splits, pair) for pair in known]
+    return _write_outcome(
+        run,
+        store,
+        recipe,
+        [o.repeat for o in splits.outer],
+        _whole(nested, done),
+        _whole(peers, done),
+    )
+
+
+def _whole(models: Sequence[Sequence[Training]], done: set[Path]) -> list[Training]:
+    """The trainings of all models of which the folder holds every one."""
+    return [
+        job
+        for jobs in models
+        if all(job.folder in done or is_finished(job) for job in jobs)
+        for job in jobs
+    ]
+
+
+def _run_missing(
+    jobs: Sequence[Training], recipe: Recipe, workers: int | None, quiet: bool
+) -> None:
     missing = [job for job in jobs if not is_finished(job)]
-    epochs = sum(recipe.training_of(job.model).epochs for job in missing)
-    threads = max(recipe.training_of(model).threads for model, _ in pairs)
+    threads = max((recipe.training_of(job.model).threads for job in jobs), default=1)
     run_jobs(
         missing,
         run_training,
         workers=worker_count(workers, threads),
-        epochs=epochs,
+        epochs=sum(job.epochs for job in missing),
         title=f"{len(missing)} of {len(jobs)} trainings",
         quiet=quiet,
     )
-    earlier = _finished_earlier(store, run, recipe, splits, pairs)
-    return _write_predictions(run, store, recipe.classes, [*earlier, *jobs])
 
 
-def _finished_earlier(
-    store: Store, run: Path, recipe: Recipe, splits: Splits, pairs: Sequence[tuple[str, str]]
-) -> list[Training]:
-    """Trainings of models that this folder already holds whole, but that were not asked for now."""
-    recorded = json.loads((run / "run.json").read_text("utf-8"))["models"]
-    found = []
-    for name in recorded:
-        model, inputs = name.rsplit("-", 1)
-        jobs = _trainings(store, run, recipe, splits, model, inputs)
-        if (model, inputs) not in pairs and all(is_finished(job) for job in jobs):
-            found += jobs
-    return found
+def labelled_members(store: Store, cohort: CohortSettings) -> list[Member]:
+    """The patients of a store whose label is one of the study's classes, after its merges.
 
+    Those without a label cannot be scored; those whose label the study excludes are left out.
 
-def labelled_members(store: Store, classes: tuple[str, ...]) -> list[Member]:
-    """The labelled patients of a store; those without a label cannot be scored and are left out."""
+    Raises:
+        CohortError: a label that the study does not know.
+    """
+    named = [(entry, cohort.class_of(entry.label or "")) for entry in store.entries.values()]
     return [
-        Member(entry.patient, entry.label, entry.center, entry.group)
-        for entry in store.entries.values()
-        if entry.label in classes
+        Member(entry.patient, label, entry.center, entry.group) for entry, label in named if label
     ]
 
 
 def _settle_run(
-    run: Path, store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[tuple[str, str]]
+    run: Path, store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[Pair]
 ) -> Splits:
     """Write down what this run is, or check that the folder holds the same one."""
     device = training_device()
@@ -204,103 +198,108 @@ def _refuse_difference(old: dict[str, Any], new: dict[str, Any], path: Path) -> 
 
 
 def _trainings(
-    store: Store, run: Path, recipe: Recipe, splits: Splits, model: str, inputs: str
+    store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
 ) -> list[Training]:
-    identity = {"prepared": store.digest, **_identity(recipe, model, inputs)}
-    folder = run / "jobs" / f"{model}-{inputs}"
+    """The nested trainings of one model on one kind of inputs."""
+    jobs = _Jobs(store, run, recipe, pair)
     return [
-        Training(
-            model,
-            inputs,
-            i,
-            j,
-            fold,
-            outer.test,
-            store.folder,
-            folder / f"outer-{i}" / f"inner-{j}",
-            recipe,
-            digest([identity, asdict(fold), outer.test]),
-        )
+        jobs.training(i, j, fold, outer.test)
         for i, outer in enumerate(splits.outer)
         for j, fold in enumerate(outer.inner)
     ]
 
 
-def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
-    """Train one inner model, let it predict its outer test fold, and put both on disk.
-
-    The test patients are first read when weights, landmarks and epoch are settled.
-    """
-    store = Store.open(job.prepared)
-    member, fitted = train_member(
-        store, job.fold, job.recipe, job.model, job.inputs, seed=job.seed, after_epoch=after_epoch
-    )
-    record = save_member(member, fitted, job.folder / "model.safetensors")
-    curve = pd.DataFrame([asdict(row) for row in fitted.curve]).to_csv(index=False)
-    with reproducible(job.recipe.training_of(job.model).threads):
-        probabilities = member.probabilities([store.load(patient) for patient in job.test])
-    predictions = _table(job.test, job.recipe.classes, probabilities).to_csv(index=False)
-    write_text(job.folder / "curve.csv", curve)
-    write_text(job.folder / "predictions.csv", predictions)
-    write_json(
-        job.folder / "job.json",
-        {
-            "key": job.key,
-            "model": job.model,
-            "inputs": job.inputs,
-            "outer": job.outer,
-            "inner": job.inner,
-            "seed": job.seed,
-            "train": job.fold.train,
-            "validation": job.fold.validation,
-            "test": job.test,
-            "curve_sha256": sha256_bytes(curve.encode()),
-            "predictions_sha256": sha256_bytes(predictions.encode()),
-            **record,
-        },
-    )
+def _peer_trainings(
+    store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
+) -> list[Training]:
+    """One training an outer fold, which that fold selects: what published code does."""
+    jobs = _Jobs(store, run, recipe, pair)
+    leaky = zip(splits.outer, peer_folds(splits), strict=True)
+    return [jobs.training(i, PEER, fold, outer.test) for i, (outer, fold) in enumerate(leaky)]
 
 
-def _table(
-    patients: Sequence[str], classes: Sequence[str], probabilities: NDArray[np.float64]
-) -> pd.DataFrame:
-    table = pd.DataFrame(probabilities, columns=[PROBABILITY.format(name) for name in classes])
-    table.insert(0, "patient", list(patients))
-    return table
+class _Jobs:
+    """Makes the jobs of one model on one kind of inputs, of the patients that have such scans."""
+
+    def __init__(self, store: Store, run: Path, recipe: Recipe, pair: Pair) -> None:
+        self.store, self.run, self.recipe, self.pair = store, run, recipe, pair
+        wanted = set(CHANNELS[pair[1]])
+        self.blind = {
+            entry.patient
+            for entry in store.entries.values()
+            if wanted and not wanted & set(entry.modalities)
+        }
+        self.identity = {"prepared": store.digest, **_identity(recipe, *pair)}
+
+    def training(self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]) -> Training:
+        """The job of one inner fold (or ``peer``) in outer fold ``i``."""
+        model, inputs = self.pair
+        seen = InnerFold(self._seen(fold.train, i), self._seen(fold.validation, i))
+        tested = self._seen(test, i)
+        name = PEER if j == PEER else f"inner-{j}"
+        return Training(
+            model,
+            inputs,
+            i,
+            j,
+            seen,
+            tested,
+            self.store.folder,
+            self.run / "jobs" / f"{model}-{inputs}" / f"outer-{i}" / name,
+            self.recipe,
+            digest([self.identity, asdict(seen), tested]),
+        )
+
+    def _seen(self, patients: tuple[str, ...], fold: int) -> tuple[str, ...]:
+        """Those of whom there is a scan that the inputs use; the others are not scored on them."""
+        kept = tuple(patient for patient in patients if patient not in self.blind)
+        if not kept:
+            raise CohortError(
+                f"inputs {self.pair[1]}: outer fold {fold}",
+                got="a side of which no patient has such a scan",
+                expected="one at least",
+                do="take inputs that more patients have",
+            )
+        return kept
 
 
-def is_finished(job: Training) -> bool:
-    """Whether the job's folder holds a whole, unaltered training of just this job."""
-    try:
-        record = json.loads((job.folder / "job.json").read_text("utf-8"))
-        read_checked(job.folder / record["weights"], record["sha256"])
-        read_checked(job.folder / "curve.csv", record["curve_sha256"])
-        read_checked(job.folder / "predictions.csv", record["predictions_sha256"])
-    except (OSError, ValueError, KeyError, StoreError):
-        return False
-    return bool(record["key"] == job.key)
-
-
-def _write_predictions(
-    run: Path, store: Store, classes: tuple[str, ...], jobs: Sequence[Training]
+def _write_outcome(
+    run: Path,
+    store: Store,
+    recipe: Recipe,
+    repeats: Sequence[int],
+    nested: Sequence[Training],
+    peers: Sequence[Training],
 ) -> Path:
-    """Average the inner models of every outer fold and write RUN/predictions.csv."""
-    columns = [PROBABILITY.format(name) for name in classes]
-    frames = []
-    for model, inputs, outer in dict.fromkeys((j.model, j.inputs, j.outer) for j in jobs):
-        inner = [j for j in jobs if (j.model, j.inputs, j.outer) == (model, inputs, outer)]
-        tables = [pd.read_csv(j.folder / "predictions.csv", dtype=str) for j in inner]
-        mean = np.mean([table[columns].to_numpy(dtype=np.float64) for table in tables], axis=0)
-        frame = _table(inner[0].test, classes, mean)
-        frame.insert(0, "model", model)
-        frame.insert(1, "inputs", inputs)
-        frame.insert(2, "outer_fold", outer)
-        frame["predicted"] = [classes[number] for number in mean.argmax(axis=1)]
-        frames.append(frame)
-    table = pd.concat(frames)
-    table["center"] = [store.entries[patient].center for patient in table["patient"]]
-    table["label"] = [str(store.entries[patient].label) for patient in table["patient"]]
-    order = ["model", "inputs", "outer_fold", "patient", "center", "label", "predicted", *columns]
-    path = run / "predictions.csv"
-    write_text(path, table[order].to_csv(index=False))
-    return path
+    """Write the run's tables of predictions from its finished trainings."""
+    predictions = outcome.outer_predictions(nested)
+    validations = outcome.inner_validations(nested)
+    validations["label"] = outcome.labels(validations, store, recipe)
+    predictions, validations = _with_fusions(run, recipe, predictions, validations)
+    if peers:
+        frame = outcome.outer_predictions(peers)
+        outcome.write_predictions(frame, store, recipe, repeats, run / outcome.PEERS)
+    outcome.write_validations(validations, recipe, run / outcome.VALIDATIONS)
+    outcome.write_patients(store, list(predictions["patient"]), run / outcome.PATIENTS)
+    return outcome.write_predictions(predictions, store, recipe, repeats, run / outcome.PREDICTIONS)
+
+
+def _recorded_pairs(run: Path) -> list[Pair]:
+    """Models that this folder has been asked for before."""
+    recorded = json.loads((run / "run.json").read_text("utf-8"))["models"]
+    return [tuple(name.rsplit("-", 1)) for name in recorded]
+
+
+def _with_fusions(
+    run: Path, recipe: Recipe, predictions: pd.DataFrame, validations: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add the decision fusions that the study asks for, and write down what they learned."""
+    learned: dict[str, list[dict[str, Any]]] = {}
+    for first, second in recipe.models.fusion_pairs():
+        fused = fuse(first, second, predictions, validations, recipe.classes)
+        predictions = pd.concat([predictions, fused[0]], ignore_index=True)
+        validations = pd.concat([validations, fused[1]], ignore_index=True)
+        learned["-".join(fused_name(first, second))] = [asdict(weight) for weight in fused[2]]
+    if learned:
+        write_json(run / DECISIONS, learned)
+    return predictions, validations

@@ -10,14 +10,11 @@ from cystgrid.grids.batches import Crops
 from cystgrid.models.network import Network
 from cystgrid.training.device import Precision, arithmetic
 
-GRIDS_AT_ONCE = 32
-"""Grids in one forward pass: enough to fill a processor, small enough for any memory."""
-
 
 def class_probabilities(
     network: Network, crops: Crops, cells: int, precision: Precision
 ) -> NDArray[np.float64]:
-    """Softmax scores of each patient's central window.
+    """Softmax scores of each patient's central window, or of the whole crop where it is seen whole.
 
     Args:
         network: on the crops' device.
@@ -29,10 +26,11 @@ def class_probabilities(
         ``(patient, class)`` float64; each row sums to 1.
     """
     network.eval()
-    grids = crops.central(cells)
+    device = crops.volumes.device
+    patients = torch.arange(len(crops), device=device)
     scores = []
-    with torch.inference_mode(), arithmetic(precision, grids.device):
-        for batch in grids.split(GRIDS_AT_ONCE):
-            scores.append(network(batch).double())
+    with torch.inference_mode(), arithmetic(precision, device):
+        for batch in patients.split(network.form.at_once):
+            scores.append(network(crops.central(cells, network.form, batch)).double())
     probabilities: NDArray[np.float64] = torch.cat(scores).softmax(dim=1).cpu().numpy()
     return probabilities

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from cystgrid.cohort.classes import CohortSettings
 from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.registry import CHANNELS, KEYWORDS, MODEL_NAMES, ModelSettings
-from cystgrid.provenance import digest, sha256_file
+from cystgrid.models.registry import CHANNELS, ModelSettings
+from cystgrid.provenance import digest
 from cystgrid.settings import Settings
+from cystgrid.training.families import FAMILY_RECIPES
+from cystgrid.training.search import SearchSettings
 from cystgrid.training.settings import TrainingSettings
 
 
@@ -18,48 +20,61 @@ class Recipe(Settings):
     """Classes, grid, models and how they are trained.
 
     Attributes:
-        classes: class names in order of risk; a class's number is its place here.
+        cohort: classes in order of risk (a class's number is its place there), and merges.
         grid: slices in a grid, augmentation.
         models: which networks, on which inputs, started from what.
         training: the recipe for every model.
         recipes: by model name, the settings in which that model's training differs.
+        search: settings that compete on the inner folds.
     """
 
-    classes: tuple[str, ...]
+    cohort: CohortSettings = CohortSettings()
     grid: GridSettings = GridSettings()
     models: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    search: SearchSettings = SearchSettings()
 
     @model_validator(mode="after")
     def _recipes_are_whole(self) -> Recipe:
         for name in self.recipes:
-            if name not in MODEL_NAMES:
-                raise ValueError(f"recipes for known models; Available: {', '.join(MODEL_NAMES)}")
+            self.models.entry(name)
             self.training_of(name)
         return self
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in order of risk."""
+        return self.cohort.classes
+
     def training_of(self, model: str) -> TrainingSettings:
-        """The settings of one model's training, its own differences applied."""
-        merged = {**self.training.model_dump(), **self.recipes.get(model, {})}
+        """The settings of one model's training.
+
+        What the study says of this model, over what it says of all, over the recipe of the
+        model's family (``families``), over the defaults.
+        """
+        said = self.training.model_dump(include=self.training.model_fields_set)
+        family = FAMILY_RECIPES.get(self.models.architecture(model), {})
+        merged = {**family, **said, **self.recipes.get(model, {})}
         return TrainingSettings.parse(merged, f"recipes.{model}")
+
+    def epochs_of(self, model: str) -> int:
+        """Epochs of one training, over all candidates of its search; 1 without epochs."""
+        if self.models.entry(model).family != "network":
+            return 1
+        return self.training_of(model).epochs * self.search.count
 
     def identity(self, model: str, inputs: str) -> dict[str, Any]:
         """What two trainings of ``model`` must share to be interchangeable, as JSON."""
         return {
-            "classes": list(self.classes),
+            "cohort": self.cohort.model_dump(mode="json"),
             "grid": self.grid.model_dump(),
-            "architecture": self.models.architecture(model),
             "channels": list(CHANNELS[inputs]),
-            "weights": _weights_identity(self.models.weights_of(model)),
-            "training": self.training_of(model).model_dump(),
+            "fusion": inputs,
+            **self.models.identity(model),
+            "training": self.training_of(model).model_dump(mode="json"),
+            "search": self.search.model_dump(mode="json"),
         }
-
-
-def _weights_identity(weights: str) -> str:
-    """A file is known by its bytes, not by where it lies."""
-    path = Path(weights)
-    return sha256_file(path) if weights not in KEYWORDS and path.is_file() else weights
 
 
 def job_seed(seed: int, *place: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cystgrid.settings import Settings
 
@@ -13,7 +13,8 @@ class TrainingSettings(Settings):
     """One training's recipe.
 
     Attributes:
-        optimizer: ``adamw`` (decoupled decay) or ``adam`` (the paper's).
+        optimizer: ``adamw`` (decoupled decay), ``adam`` (the paper's) or ``sgd`` (momentum 0.9, as
+            the code that the paper's authors published).
         learning_rate: of the head; layers below it have ``layer_decay`` times less, each.
         weight_decay: not applied to biases, norms, tokens and position embeddings.
         layer_decay: factor from a layer to the one below it; 1 gives all layers the same rate.
@@ -21,6 +22,9 @@ class TrainingSettings(Settings):
         warmup: epochs over which the rate rises linearly from zero.
         epochs: passes; in each, every training patient gives one random window.
         batch: grids in one step.
+        class_weights: of the classes in the cross-entropy: ``none`` counts patients alike,
+            ``balanced`` weighs each by the inverse of its class's frequency in training; numbers
+            are taken as they are, one a class in the study's order.
         select: what chooses the epoch on the inner validation fold: ``balanced_accuracy`` (ties go
             to the lower loss, then to the earlier epoch) or ``loss``.
         evaluate_every: epochs between two looks at the validation fold; the last is always seen.
@@ -31,7 +35,7 @@ class TrainingSettings(Settings):
         seed: of initial heads, windows, augmentation and order.
     """
 
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=5e-4, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     layer_decay: float = Field(default=0.75, gt=0, le=1)
@@ -39,11 +43,19 @@ class TrainingSettings(Settings):
     warmup: float = Field(default=5, ge=0)
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=8, ge=1)
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
     select: Literal["balanced_accuracy", "loss"] = "balanced_accuracy"
     evaluate_every: int = Field(default=1, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("class_weights")
+    @classmethod
+    def _positive(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        if not isinstance(weights, str) and not (weights and all(0 < w < 1e6 for w in weights)):
+            raise ValueError("positive numbers, one a class")
+        return weights
 
 
 class DeploySettings(Settings):

@@ -16,7 +16,7 @@ class PairOptions(Settings):
 
     Attributes:
         single: what becomes of a patient with one of them: left out and counted, or kept for a
-            study of one modality.
+            study of one modality, or of one that lets a scan be absent.
     """
 
     single: Literal["leave-out", "keep"] = "leave-out"

@@ -85,6 +85,7 @@ def _counts(check: CohortCheck, by_line: dict[int, list[Outlier]]) -> tuple[Coun
         return Count(str(count), name, mark if count else "good")
 
     excluded = [Count(str(n), f"left out: {label}") for label, n in sorted(check.excluded.items())]
+    merged = [Count(str(each.patients), f"{each.label} as {each.name}") for each in check.merged]
     return (
         Count(str(len(check.rows)), "patients"),
         Count(str(check.fine), "without a problem"),
@@ -93,6 +94,7 @@ def _counts(check: CohortCheck, by_line: dict[int, list[Outlier]]) -> tuple[Coun
         marked(len(by_line), "patients with outliers", "warning"),
         marked(len(check.copies), "sets of copies", "warning"),
         marked(len(check.groups), "groups to make", "warning"),
+        *merged,
         *excluded,
     )
 

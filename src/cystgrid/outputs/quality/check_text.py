@@ -21,6 +21,7 @@ def check_lines(check: CohortCheck) -> str:
         f"{len(check.rows)} patients read, {check.fine} without a problem; "
         f"{_count(len(check.problems), 'problem')}, {_count(len(check.warnings), 'warning')}"
         + "".join(f", {n} {label} left out" for label, n in sorted(check.excluded.items()))
+        + "".join(f", {merged}" for merged in check.merged)
     ]
     names = {row.line: row.name for row in check.rows}
     lines += _block("Problems", map(_finding, check.problems))

@@ -18,7 +18,10 @@ JPEG_QUALITY = 72
 
 
 def picture(thumbnail: Thumbnail, patient: str) -> Picture:
-    """Encode a thumbnail; the same pixels give the same bytes, and no other information is kept."""
+    """Encode a thumbnail; the same pixels give the same bytes, and no other information is kept.
+
+    One of a scan that there is not is an empty picture called ``no T1``.
+    """
     height, width = thumbnail.pixels.shape
     content = io.BytesIO()
     Image.fromarray(thumbnail.pixels, mode="L").save(
@@ -28,10 +31,12 @@ def picture(thumbnail: Thumbnail, patient: str) -> Picture:
     outline = outline_path(thumbnail.mask)
     name = thumbnail.name.upper()
     shows = "with the region outlined" if outline else "without a region"
-    return Picture(
-        name, f"data:image/jpeg;base64,{packed}", width, height, outline,
-        f"{patient}, {name}: one axial slice, {shows}",
-    )  # fmt: skip
+    alt = f"{patient}, {name}: one axial slice, {shows}"
+    if thumbnail.absent:
+        alt = f"{patient}: there is no {name}"
+        name = f"no {name}"
+    uri = f"data:image/jpeg;base64,{packed}"
+    return Picture(name, uri, width, height, outline, alt)
 
 
 def outline_path(mask: NDArray[np.bool_]) -> str:

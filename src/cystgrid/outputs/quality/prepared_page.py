@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ from cystgrid.preparation.thumbnail import Thumbnail, crop_thumbnail
 
 LEGEND = (
     "The crop that a model sees: its middle slice, or the largest of a known lesion, which is then "
-    "outlined. The patient's right is on the left; pixels are square in mm."
+    "outlined. The patient's right is on the left; pixels are square in mm. An empty picture is a "
+    "scan that there is not."
 )
 INTRO = (
     "Every patient that was prepared, with what was flagged on the way, and every patient that was "
@@ -100,6 +102,7 @@ def write_prepared_page(
 def prepared_page(patients: Sequence[PreparedFacts], refused: Sequence[Refusal]) -> QualityPage:
     """The page's content."""
     flagged = [each for each in patients if each.flags]
+    lacking = Counter(shown.name for each in patients for shown in each.thumbnails if shown.absent)
     return QualityPage(
         "Quality of what was prepared",
         INTRO,
@@ -107,6 +110,7 @@ def prepared_page(patients: Sequence[PreparedFacts], refused: Sequence[Refusal])
             Count(str(len(patients)), "prepared"),
             Count(str(len(refused)), "refused", "problem" if refused else "good"),
             Count(str(len(flagged)), "flagged", "warning" if flagged else "good"),
+            *(Count(str(n), f"without {name.upper()}") for name, n in sorted(lacking.items())),
         ),
         (
             Section("Refused", _refused(refused), empty="Nobody was refused."),

@@ -1,0 +1,149 @@
+"""One training of a cross-validation: a job with a folder of its own, resumed by what is there.
+
+    RUN/jobs/<model>-<inputs>/outer-<i>/inner-<j>/     (or peer/)
+        model.safetensors (or model.estimator)  predictions.csv  validation.csv  curve.csv  job.json
+
+``job.json`` is written last and holds the sha256 of the others: it is what makes a training count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cystgrid.cohort.splits import InnerFold
+from cystgrid.errors import StoreError
+from cystgrid.preparation.store import Store
+from cystgrid.provenance import sha256_bytes, write_json, write_text
+from cystgrid.training.checkpoint import read_checked
+from cystgrid.training.device import reproducible
+from cystgrid.training.member import Task, Trained, train_member
+from cystgrid.training.recipe import Recipe, job_seed
+
+PROBABILITY = "p_{}"
+"""Column of a class's probability."""
+
+PEER = "peer"
+"""Stands for the inner fold's number in a training that the test fold itself selects."""
+
+TEST, VALIDATION, CURVE = "predictions.csv", "validation.csv", "curve.csv"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One job: a model, its inputs, and its place in the nested folds.
+
+    Attributes:
+        model, inputs: as in the study.
+        outer: number of the outer fold.
+        inner: number of the inner fold, or ``peer``.
+        fold: who trains and who selects.
+        test: who is predicted.
+        prepared: folder of the store.
+        folder: of this job.
+        recipe: the study's.
+        key: digest of all that decides its bytes.
+    """
+
+    model: str
+    inputs: str
+    outer: int
+    inner: int | str
+    fold: InnerFold
+    test: tuple[str, ...]
+    prepared: Path
+    folder: Path
+    recipe: Recipe
+    key: str
+
+    @property
+    def seed(self) -> int:
+        """Of this training alone."""
+        seed = self.recipe.training_of(self.model).seed
+        return job_seed(seed, self.model, self.inputs, self.outer, self.inner)
+
+    @property
+    def epochs(self) -> int:
+        """How often it ticks."""
+        return self.recipe.epochs_of(self.model)
+
+
+def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
+    """Train one model, let it predict its validation and test patients, and put all on disk.
+
+    The test patients are first read when weights, landmarks, settings and epoch are settled
+    (but where the peers' protocol has them select, and they are the validation fold).
+    """
+    store = Store.open(job.prepared)
+    task = Task(job.fold, job.recipe, job.model, job.inputs, job.seed)
+    trained = train_member(store, task, after_epoch)
+    with reproducible(job.recipe.training_of(job.model).threads):
+        found = trained.member.probabilities([store.load(patient) for patient in job.test])
+    record = trained.member.save(job.folder, "model", whole=False)
+    texts = _texts(job, trained, found)
+    for name, text in texts.items():
+        write_text(job.folder / name, text)
+    write_json(
+        job.folder / "job.json",
+        {
+            "key": job.key,
+            "model": job.model,
+            "inputs": job.inputs,
+            "outer": job.outer,
+            "inner": job.inner,
+            "seed": job.seed,
+            "train": job.fold.train,
+            "validation": job.fold.validation,
+            "test": job.test,
+            "files": {name: sha256_bytes(text.encode()) for name, text in texts.items()},
+            **trained.record(),
+            **record,
+        },
+    )
+
+
+def _texts(job: Training, trained: Trained, found: NDArray[np.float64]) -> dict[str, str]:
+    classes = job.recipe.classes
+    texts = {
+        TEST: probability_table(job.test, classes, found).to_csv(index=False),
+        VALIDATION: probability_table(job.fold.validation, classes, trained.validation).to_csv(
+            index=False
+        ),
+    }
+    if trained.curve:
+        texts[CURVE] = pd.DataFrame([asdict(row) for row in trained.curve]).to_csv(index=False)
+    return texts
+
+
+def probability_table(
+    patients: Sequence[str], classes: Sequence[str], probabilities: NDArray[np.float64]
+) -> pd.DataFrame:
+    """A ``patient`` column and one ``p_<class>`` a class, a row a patient."""
+    table = pd.DataFrame(probabilities, columns=[PROBABILITY.format(name) for name in classes])
+    table.insert(0, "patient", list(patients))
+    return table
+
+
+def read_probabilities(job: Training, name: str) -> pd.DataFrame:
+    """A table that a finished job wrote; patients stay text."""
+    table = pd.read_csv(job.folder / name, dtype=str, keep_default_na=False)
+    columns = [PROBABILITY.format(each) for each in job.recipe.classes]
+    return table.astype(dict.fromkeys(columns, np.float64))
+
+
+def is_finished(job: Training) -> bool:
+    """Whether the job's folder holds a whole, unaltered training of just this job."""
+    try:
+        record = json.loads((job.folder / "job.json").read_text("utf-8"))
+        read_checked(job.folder / record["weights"], record["sha256"])
+        for name, sha256 in record["files"].items():
+            read_checked(job.folder / name, sha256)
+        return bool(record["key"] == job.key and {TEST, VALIDATION} <= set(record["files"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError):
+        return False
