@@ -11,7 +11,7 @@ from cystgrid.cohort.splits import SplitSettings
 from cystgrid.preparation.store import Store
 from proofs.conftest import CHANCE, FAST, balanced_accuracy, band, recipe, run
 
-PEOPLE, RUNS, LONG_RUNS = 30, 20, 100
+PEOPLE, RUNS, LONG_RUNS = 30, 20, 40
 MARKED, SCANS = 20, 6
 WIDE = SplitSettings(folds=3, inner=4, turns=1)
 """Half of all scans train: nearly every scan then has one of its own person's among them."""
