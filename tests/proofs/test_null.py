@@ -1,8 +1,10 @@
 """Where there is nothing to learn nothing is found, but by who splits wrongly."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cohorts_in_memory import CLASSES, write_cohort, write_store
@@ -101,9 +103,24 @@ def test_twenty_settings_on_noise_flatter_themselves_and_not_the_nested_result(
     assert flattered - spread > CHANCE + 0.05
 
 
-def best_validations(folder):
-    import json
+def test_an_epoch_chosen_on_the_test_fold_flatters(tmp_path, figure, long):
+    """The protocol of published code, beside the nested one, on labels that mean nothing."""
+    honest, peer = [], []
+    for seed in range(20 if long else 6):
+        prepared = cohort(tmp_path / f"{seed}", seed)
+        folder = tmp_path / f"run-{seed}"
+        honest.append(
+            balanced_accuracy(run(prepared, folder, recipe(cells=1, epochs=10), protocol="peer"))
+        )
+        peer.append(balanced_accuracy(pd.read_csv(folder / "predictions-peer.csv")))
+    (mean, width), (flattered, spread) = band(honest), band(peer)
+    figure(f"nested {mean:.3f} ± {width:.3f}, peer {flattered:.3f} ± {spread:.3f}, "
+           f"chance {CHANCE:.3f} (3 standard errors of {len(peer)} runs)")  # fmt: skip
+    assert abs(mean - CHANCE) < max(width, 3 * np.sqrt(CHANCE * (1 - CHANCE) / (30 * len(honest))))
+    assert flattered - spread > CHANCE
 
+
+def best_validations(folder):
     records = [json.loads(path.read_text()) for path in folder.glob("jobs/*/*/*/job.json")]
     return [record["selected"]["validation_balanced_accuracy"] for record in records]
 
