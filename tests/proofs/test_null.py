@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from cohorts_in_memory import CLASSES, write_cohort, write_store
@@ -14,7 +13,7 @@ from cystgrid.preparation.store import Store
 from proofs.conftest import CHANCE, FAST, balanced_accuracy, band, recipe, run
 
 PEOPLE, RUNS, LONG_RUNS = 30, 20, 40
-MARKED, SCANS = 15, 6
+MARKED, SCANS = 18, 6
 WIDE = SplitSettings(folds=3, inner=4, turns=1)
 """Half of all scans train: nearly every scan then has one of its own person's among them."""
 
@@ -87,9 +86,9 @@ def test_twenty_settings_on_noise_flatter_themselves_and_not_the_nested_result(
     tmp_path, figure, long
 ):
     space = {"learning_rate": tuple(float(rate) for rate in np.geomspace(1e-5, 1e-2, 20))}
-    how = recipe(("resnet18",), cells=1, epochs=1, warmup=0, batch=16, search={"space": space})
+    how = recipe(("resnet18",), cells=1, epochs=2, batch=16, search={"space": space})
     nested, tuned = [], []
-    for seed in range(12 if long else 3):
+    for seed in range(12 if long else 4):
         labels = permuted(seed)
         prepared = write_cohort(tmp_path / f"{seed}", 30, labels=labels, signal=0.0, seed=seed)
         folder = tmp_path / f"run-{seed}"
@@ -101,23 +100,6 @@ def test_twenty_settings_on_noise_flatter_themselves_and_not_the_nested_result(
            f"{flattered:.3f} ± {spread:.3f}, chance {CHANCE:.3f}")  # fmt: skip
     assert abs(mean - CHANCE) < max(width, 3 * np.sqrt(CHANCE * (1 - CHANCE) / (30 * len(nested))))
     assert flattered - spread > CHANCE + 0.05
-
-
-def test_an_epoch_chosen_on_the_test_fold_flatters(tmp_path, figure, long):
-    """The protocol of published code, beside the nested one, on labels that mean nothing."""
-    honest, peer = [], []
-    for seed in range(20 if long else 4):
-        prepared = cohort(tmp_path / f"{seed}", seed)
-        folder = tmp_path / f"run-{seed}"
-        honest.append(
-            balanced_accuracy(run(prepared, folder, recipe(cells=1, epochs=10), protocol="peer"))
-        )
-        peer.append(balanced_accuracy(pd.read_csv(folder / "predictions-peer.csv")))
-    (mean, width), (flattered, spread) = band(honest), band(peer)
-    figure(f"nested {mean:.3f} ± {width:.3f}, peer {flattered:.3f} ± {spread:.3f}, "
-           f"chance {CHANCE:.3f} (3 standard errors of {len(peer)} runs)")  # fmt: skip
-    assert abs(mean - CHANCE) < max(width, 3 * np.sqrt(CHANCE * (1 - CHANCE) / (30 * len(honest))))
-    assert flattered - spread > CHANCE
 
 
 def best_validations(folder):
