@@ -1,6 +1,6 @@
 """Tables I and II with every system, on a phantom cohort: every code path, at sizes for two cores.
 
-    python benchmarks/all_systems.py -o DIR [--patients 60] [--weights FOLDER]
+    python benchmarks/all_systems.py -o DIR [--patients 60] [--weights FOLDER] [--models A,B]
 
 draws and prepares phantoms, measures a few numbers in each crop (the table of features), runs
 ``studies/all-systems.toml`` by the nested and by the peers' protocol, writes all tables and
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--patients", type=int, default=60)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--models", default="", help="of the study's, separated by commas")
     parser.add_argument("--workers", type=int)
     asked = parser.parse_args()
     study_file = shipped_study("all-systems")
@@ -88,6 +89,7 @@ def main() -> None:
         asked.output / "run",
         study,
         study_file,
+        models=tuple(filter(None, asked.models.split(","))),
         features=asked.output / "features.csv",
         protocol="peer",
         workers=asked.workers,

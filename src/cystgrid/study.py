@@ -90,7 +90,9 @@ class Study(Settings):
         Raises:
             UsageError: an unknown model or input, or one that does not go with the other.
         """
-        asked = {**({"names": models} if models else {}), **({"inputs": inputs} if inputs else {})}
+        asked: dict[str, Any] = {"inputs": inputs} if inputs else {}
+        if models:
+            asked |= {"names": models, "fusions": self.models.fusions_among(models)}
         try:
             chosen = ModelSettings.parse({**self.models.model_dump(), **asked}, "models")
         except SettingsError as error:

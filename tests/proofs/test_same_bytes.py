@@ -10,7 +10,7 @@ from cohorts_in_memory import write_cohort, write_store
 from cystgrid.preparation.store import Store
 from proofs.conftest import recipe, run
 
-HOW = {"names": ("resnet18", "cnn-svm"), "epochs": 2, "batch": 12}
+HOW = {"names": ("resnet18", "site-only"), "epochs": 2, "batch": 12}
 FILES = ("predictions.csv", "validation.csv", "splits.json", "patients.csv")
 
 

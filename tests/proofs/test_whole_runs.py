@@ -12,6 +12,14 @@ PEOPLE = 24
 LABELS = [CLASSES[n % 3] for n in range(PEOPLE)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Small images, for the time they take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cystgrid.models.extraction.PIXELS", 64)
+        yield
+
+
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "features.csv"

@@ -47,6 +47,10 @@ INPUT_NAMES = {
 """Inputs as the paper's Table II names them, and in its order."""
 
 
+NO_IMAGE = "none"
+"""The inputs of a model that sees no image."""
+
+
 class Method(NamedTuple):
     """One line of a table: a model on one kind of input, and its rows."""
 
@@ -83,7 +87,7 @@ class Predictions:
             set(zip(self.frame["model"], self.frame["inputs"], strict=True)),
             key=lambda pair: (pair[0], _input_rank(pair[1]), pair[1]),
         )
-        names = [f"{m} ({INPUT_NAMES.get(i, i)})" if several else m for m, i in pairs]
+        names = [_shown(model, inputs) if several else model for model, inputs in pairs]
         if len(set(names)) < len(names):  # the file has both "t2" and "T2"
             names = [f"{model} ({inputs})" for model, inputs in pairs]
         return [
@@ -236,6 +240,11 @@ def _sort_key(row: Row) -> tuple[str, str, int, str, str, str]:
     fold = row["outer_fold"]
     number = int(fold) if fold.isdecimal() else -1
     return row["model"], row["inputs"], number, fold, row["patient"], row[REPEAT]
+
+
+def _shown(model: str, inputs: str) -> str:
+    """A method's name; one that sees no image has nothing in brackets."""
+    return model if inputs == NO_IMAGE else f"{model} ({INPUT_NAMES.get(inputs, inputs)})"
 
 
 def _input_rank(inputs: str) -> int:

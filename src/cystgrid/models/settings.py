@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,6 +127,14 @@ class ModelSettings(Settings):
             SettingsError: one of the two is not run, or runs on several inputs and names none.
         """
         return tuple((self._one_of(first), self._one_of(second)) for first, second in self.fusions)
+
+    def fusions_among(self, names: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """The decision fusions of which both models are among ``names``."""
+
+        def has(asked: str) -> bool:
+            return any(asked == name or asked.startswith(f"{name}:") for name in names)
+
+        return tuple(pair for pair in self.fusions if all(map(has, pair)))
 
     def _one_of(self, asked: str) -> Pair:
         known = {":".join(pair): pair for pair in self.pairs()}

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -38,13 +39,17 @@ def arithmetic(precision: Precision, device: torch.device) -> AbstractContextMan
 
 @contextmanager
 def reproducible(threads: int) -> Iterator[None]:
-    """Within it, the same inputs give the same bytes: fixed threads, deterministic kernels."""
+    """Within it, the same inputs give the same bytes: fixed threads, deterministic kernels.
+
+    The threads are those of torch, of NumPy's and SciPy's linear algebra, and of scikit-learn.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it to be exact
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=False)
     try:
-        yield
+        with threadpool_limits(limits=threads):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])

@@ -80,6 +80,7 @@ def cross_validate(
     store = Store.open(prepared)
     members = labelled_members(store, recipe.cohort)
     pairs = recipe.models.pairs()
+    recipe.models.fusion_pairs()  # what cannot be fused is said before anything is trained
     for _, inputs in pairs:
         channel_positions(store.modalities, inputs)
     splits = given or nested_splits(members, splitting)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from cystgrid.cohort.phantom.dicom_files import Series, write_series
 from cystgrid.cohort.phantom.imaging import Image, Phantom, image_phantom, truth
