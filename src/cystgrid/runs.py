@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -22,6 +24,7 @@ from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
+from cystgrid.training.job import CURVE
 from cystgrid.training.nested import Protocol, cross_validate, labelled_members
 
 
@@ -83,19 +86,40 @@ def run_crossval(
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return results.table1, [*notes, *collapse_notes(run)]
+    return results.table1, [*notes, *left_out_notes(run), *collapse_notes(run)]
+
+
+def _records(run: Path) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """Model and inputs, folder and record of every finished nested training."""
+    for path in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
+        yield path.parents[2].name, path.parent, json.loads(path.read_text("utf-8"))
 
 
 def collapse_notes(run: Path) -> list[str]:
-    """Which models fell back to one class: one sentence each, none where all did more."""
+    """Which networks fell back to one class: one sentence each, none where all did more."""
     counts: dict[str, list[bool]] = defaultdict(list)
-    for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
-        counts[job.parents[2].name].append(json.loads(job.read_text("utf-8"))["collapsed"])
+    for name, _, record in _records(run):
+        if CURVE in record["files"]:  # it was trained in epochs
+            counts[name].append(record["collapsed"])
     return [
         f"{name}: {sum(fallen)} of {len(fallen)} trainings answer one class for every validation "
         "patient; a lower learning rate or a longer warm-up may help"
         for name, fallen in counts.items()
-        if any(fallen) and not name.startswith("majority")
+        if any(fallen)
+    ]
+
+
+def left_out_notes(run: Path) -> list[str]:
+    """Which models this folder was asked for before, and that are not in its tables."""
+    recorded = json.loads((run / "run.json").read_text("utf-8"))["models"]
+    path, columns = run / "predictions.csv", ["model", "inputs"]
+    rows = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)
+    there = set(rows["model"] + "-" + rows["inputs"])
+    return [
+        f"{name}: begun in this folder, and not in its tables: its trainings are not all there, or "
+        "the study has changed; run it again with its own study"
+        for name in recorded
+        if name not in there
     ]
 
 
@@ -122,11 +146,10 @@ def example_pictures(store: Store, cohort: CohortSettings, cells: int) -> list[G
 def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:
     """The curves of every finished training, by model and inputs."""
     curves: dict[str, list[TrainingCurve]] = defaultdict(list)
-    for job in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
-        record = json.loads(job.read_text("utf-8"))
-        if "curve.csv" in record["files"]:  # else it has no epochs
-            rows = pd.read_csv(job.parent / "curve.csv")
-            curves[job.parents[2].name].append(TrainingCurve(rows, record["selected_epoch"]))
+    for name, folder, record in _records(run):
+        if CURVE in record["files"]:
+            rows = pd.read_csv(folder / CURVE)
+            curves[name].append(TrainingCurve(rows, record["selected_epoch"]))
     return dict(curves)
 
 
