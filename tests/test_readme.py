@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.study import Study
 from studies_on_disk import HASTE, VIBE, write_series
 
 README = Path(__file__).parents[1] / "README.md"
@@ -56,10 +57,10 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
 
 
 def test_the_shipped_studies_are_valid_and_the_paper_is_to_the_letter():
-    from cystgrid.study import Study, shipped_study
-
-    Study.read(shipped_study("demo"))
-    paper = Study.read(shipped_study("paper"))
+    folder = Path(__file__).parents[1] / "studies"
+    studies = {path.stem: Study.read(path) for path in folder.glob("*.toml")}
+    assert {"all-systems", "demo", "paper", "sweep"} <= set(studies)
+    paper = studies["paper"]
     training = paper.recipe().training_of("vit")
     assert (training.optimizer, training.learning_rate) == ("adam", 0.003)
     assert (training.batch, training.epochs, paper.splits.folds) == (8, 3000, 10)

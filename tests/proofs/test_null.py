@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cohorts_in_memory import CLASSES, write_cohort, write_store
 from controls import window_splits
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.preparation.store import Store
+from cystgrid.training.outcome import PEERS
 from proofs.conftest import CHANCE, FAST, balanced_accuracy, band, recipe, run
 
 PEOPLE, RUNS, LONG_RUNS = 30, 20, 40
@@ -100,6 +102,21 @@ def test_twenty_settings_on_noise_flatter_themselves_and_not_the_nested_result(
            f"{flattered:.3f} ± {spread:.3f}, chance {CHANCE:.3f}")  # fmt: skip
     assert abs(mean - CHANCE) < max(width, 3 * np.sqrt(CHANCE * (1 - CHANCE) / (30 * len(nested))))
     assert flattered - spread > CHANCE + 0.05
+
+
+def test_an_epoch_chosen_on_the_test_fold_flatters_on_random_labels(tmp_path, figure, long):
+    honest, peer = [], []
+    for seed in range(12 if long else 2):
+        labels, folder = permuted(seed), tmp_path / f"run-{seed}"
+        prepared = write_cohort(tmp_path / f"{seed}", PEOPLE, labels=labels, signal=0.0, seed=seed)
+        how = recipe(cells=1, epochs=10, evaluate_every=1)
+        honest.append(balanced_accuracy(run(prepared, folder, how, protocol="peer")))
+        peer.append(balanced_accuracy(pd.read_csv(folder / PEERS)))
+    (mean, width), (flattered, spread) = band(honest), band(peer)
+    figure(f"nested {mean:.3f} ± {width:.3f}, epoch chosen on the test fold {flattered:.3f} ± "
+           f"{spread:.3f}, chance {CHANCE:.3f}")  # fmt: skip
+    assert flattered > mean + 0.05
+    assert not long or abs(mean - CHANCE) < width < flattered - CHANCE
 
 
 def best_validations(folder):
