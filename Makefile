@@ -1,5 +1,6 @@
-# One command a need; `make` alone lists them.
+# One command a need; `make` alone lists them. JOBS=4 tests with four processes.
 PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,7 +22,7 @@ demo: install ## scans in, Table I out: phantoms, ViT and ResNet18, minutes on t
 	$(BIN)/cystgrid demo --output demo
 
 test: install check ## all checks, then all tests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --cov --cov-report=term
 
 check: install ## style, types, layers
 	$(BIN)/ruff check .

@@ -7,6 +7,9 @@ import pytest
 
 REAL_DATA = "CYSTGRID_REAL_DATA"
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Tests run side by side, one process a core (``make test``): more threads only wait."""
+
 
 @pytest.fixture(scope="session")
 def real_data():

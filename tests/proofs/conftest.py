@@ -1,6 +1,6 @@
 """Runs of the whole pipeline in seconds, and the figures that the proofs have seen.
 
-`make proofs` runs more of them, on networks as well (``--long``), and prints every figure.
+`make proofs` runs more of them, on networks as well (``--long``).
 """
 
 import numpy as np
@@ -23,23 +23,30 @@ FAST = "resnet18"
 """On images of 16 pixels it learns what there is to learn in seconds, a person's mark included."""
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    seen = config.stash.get(SEEN, [])
-    if config.getoption("--long") and seen:
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    seen = [
+        f"{report.nodeid.rpartition('::')[2]}: {text}"
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, text in report.user_properties
+        if name == FIGURE
+    ]
+    if seen:
         terminalreporter.section("figures")
-        for line in seen:
+        for line in sorted(seen):
             terminalreporter.write_line(line)
 
 
-SEEN = pytest.StashKey()
+FIGURE = "figure"
 
 
 @pytest.fixture
-def figure(request):
+def figure(record_property):
     """Keeps a line for the summary."""
 
     def keep(text):
-        request.config.stash.setdefault(SEEN, []).append(f"{request.node.name}: {text}")
+        record_property(FIGURE, text)
 
     return keep
 
