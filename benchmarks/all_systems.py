@@ -63,7 +63,9 @@ def started(study: Study, weights: Path | None) -> Study:
         "weights": {**files, "default": "none"},
         "normalisation": {"mobilenet_v2": "unit", "default": "imagenet"},
     }
-    return study.model_copy(update={"models": study.models.model_copy(update=models)})
+    recipes = {**study.recipes, "mobilenet_v2": {"batch_norm": "frozen"}}  # its norms are folded in
+    changed = study.models.model_copy(update=models)
+    return study.model_copy(update={"models": changed, "recipes": recipes})
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from cystgrid.errors import SettingsError
 from cystgrid.grids.batches import Crops, training_batch
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network
+from cystgrid.training.batch_norm import refuse_folded, train_mode
 from cystgrid.training.device import Precision, arithmetic
 from cystgrid.training.optimise import make_optimizer, make_schedule
 from cystgrid.training.predict import class_probabilities
@@ -84,8 +85,10 @@ def fit(
         after_epoch: called once an epoch, for progress.
 
     Raises:
-        SettingsError: the loss became infinite or not a number, or class weights of other classes.
+        SettingsError: the loss became infinite or not a number, class weights of other classes, or
+            weights that this batch normalisation cannot train.
     """
+    refuse_folded(network, settings)
     weight = class_weights(settings, train)
     generator = torch.Generator().manual_seed(seed)
     batches = math.ceil(len(train.crops) / settings.batch)
@@ -95,7 +98,7 @@ def fit(
     curve: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, settings.epochs + 1):
-        network.train()
+        train_mode(network, settings)
         losses = []
         order = torch.randperm(len(train.crops), generator=generator)
         for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm

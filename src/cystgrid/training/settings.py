@@ -25,6 +25,8 @@ class TrainingSettings(Settings):
         class_weights: of the classes in the cross-entropy: ``none`` counts patients alike,
             ``balanced`` weighs each by the inverse of its class's frequency in training; numbers
             are taken as they are, one a class in the study's order.
+        batch_norm: ``batch`` normalises by each batch's own statistics; ``frozen`` by those that
+            the pretrained network came with, as is often done with few images a step.
         select: what chooses the epoch on the inner validation fold: ``balanced_accuracy`` (ties go
             to the lower loss, then to the earlier epoch) or ``loss``.
         evaluate_every: epochs between two looks at the validation fold; the last is always seen.
@@ -44,6 +46,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=8, ge=1)
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    batch_norm: Literal["batch", "frozen"] = "batch"
     select: Literal["balanced_accuracy", "loss"] = "balanced_accuracy"
     evaluate_every: int = Field(default=1, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
