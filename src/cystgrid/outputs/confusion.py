@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.metrics.answers import confusion_matrix
+from cystgrid.outputs.panels import PANELS_PER_ROW, shortened
 from cystgrid.outputs.style import SEQUENTIAL, SMALLEST_TEXT, figure_style, write_figure
 
-PANELS_PER_ROW = 3
 CELL_INCHES = 0.62
 LETTER_INCHES = 0.08
 """Cells grow with the longest class name, which stands below one."""
 
 PANEL_EDGES_INCHES = (0.7, 1.1)
 """What a panel's labels and title take beside and above its cells."""
+
+TITLE_LETTER_INCHES, TITLE_LINE_INCHES = 0.078, 0.17
+"""Of the titles' font; one that is wider than its cells is broken before the inputs."""
 
 FOOTNOTE_INCHES = 0.6
 DARK = 0.7
@@ -43,18 +46,21 @@ def draw_confusion_matrices(evaluation: Evaluation, path: Path) -> Path:
     across = min(len(methods), PANELS_PER_ROW)
     down = -(-len(methods) // across)
     side = len(classes) * max(CELL_INCHES, LETTER_INCHES * max(map(len, classes)))
+    titles = [shortened(method.name, int(side / TITLE_LETTER_INCHES)) for method in methods]
+    broken = any("\n" in title for title in titles)
     with figure_style():
         width, height = (side + edge for edge in PANEL_EDGES_INCHES)
+        height += TITLE_LINE_INCHES * broken
         size = (across * width, down * height + FOOTNOTE_INCHES)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, method in zip(panels, methods, strict=False):
+        for axes, method, title in zip(panels, methods, titles, strict=False):
             truth, predicted, _ = evaluation.arrays(method.rows)
             confusion = confusion_matrix(truth, predicted, len(classes))
             _draw_matrix(axes, confusion, classes)
             pooled = evaluation.intervals[method.name]["balanced_accuracy"]
             axes.set_title(
-                f"{method.name}\n{method.rows['patient'].nunique()} patients\n"
+                f"{title}\n{method.rows['patient'].nunique()} patients\n"
                 f"{pooled.estimate:.2f} [{pooled.low:.2f}, {pooled.high:.2f}]"
             )
         for axes in panels[len(methods) :]:

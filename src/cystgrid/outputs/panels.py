@@ -55,9 +55,9 @@ def panels(
         write_figure(figure, path, footnote)
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, letters: int = LETTERS_PER_LINE) -> str:
     """A method's name on one line, or on two where its inputs would not fit."""
-    if len(name) <= LETTERS_PER_LINE or " (" not in name:
+    if len(name) <= letters or " (" not in name:
         return name
     return name.replace(" (", "\n(", 1)
 
