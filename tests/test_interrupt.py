@@ -1,10 +1,12 @@
 """Ctrl-C: one line, the contract's exit code, and no traceback of any process."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,37 @@ def test_ctrl_c_says_one_line_whenever_it_comes(cohort, tmp_path, seconds):
     assert process.returncode == INTERRUPTED, said
     assert time.monotonic() - sent < 10, "workers are ended, not waited for"
     assert said.splitlines() == ["stopped; the same command goes on where it was"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
+def test_workers_end_with_a_killed_command(cohort, tmp_path):
+    process = start("prepare", cohort, "-o", tmp_path / "prepared", "--workers", "2")
+    while len(alive := workers_of(process.pid)) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    last = time.monotonic() + 30
+    while any(map(running, alive)) and time.monotonic() < last:
+        time.sleep(0.1)
+    assert not [pid for pid in alive if running(pid)]
+
+
+def workers_of(parent):
+    """Its processes that have begun to work: more threads than the one they start with."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, ppid = stat.read_text().rpartition(")")[2].split()[:2]
+            words = (stat.parent / "cmdline").read_bytes()
+            threads = len(list((stat.parent / "task").iterdir()))
+            if int(ppid) == parent and state != "Z" and b"spawn_main" in words and threads > 1:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

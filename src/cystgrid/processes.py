@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from cystgrid.errors import StoreError
@@ -25,11 +26,19 @@ def worker_count(wanted: int | None, threads: int = 1) -> int:
     return max((usable or 1) // threads, 1)
 
 
-def ignore_interrupts() -> None:
-    """In a worker: leave Ctrl-C to the main process, which ends its workers itself."""
+def begin_worker() -> None:
+    """In a worker: leave Ctrl-C to the main process, and end with it, however it ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # nobody is left to clean up for; files are written whole or not at all
 
 
 @contextmanager
@@ -67,7 +76,7 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) ->
         return
     # spawn: the same on every system, and no lock of ours or ITK's is copied half-held
     pool = ProcessPoolExecutor(
-        min(workers, len(items)), get_context("spawn"), initializer=ignore_interrupts
+        min(workers, len(items)), get_context("spawn"), initializer=begin_worker
     )
     try:
         with interrupts_held():

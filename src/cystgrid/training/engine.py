@@ -15,7 +15,7 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import ignore_interrupts, interrupts_held, stop
+from cystgrid.processes import begin_worker, interrupts_held, stop
 from cystgrid.progress import Advance, progress_bar
 
 Job = TypeVar("Job")
@@ -84,7 +84,7 @@ def _drain(ticks: SimpleQueue[int], advance: Advance) -> None:
 def _keep_ticks(ticks: SimpleQueue[int]) -> None:
     global _ticks
     _ticks = ticks
-    ignore_interrupts()
+    begin_worker()
 
 
 def _call(run: Run, job: Any) -> None:
