@@ -18,6 +18,7 @@ from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.explanations.placing import on_scan
 from cystgrid.outputs.relevance import Panel, draw_relevance
 from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.preparation.settings import reference_of
 from cystgrid.preparation.store import file_name
 from cystgrid.provenance import NOTICE, refuse_other_kind, versions, write_json, write_text
 from cystgrid.scans.nifti import write_nifti
@@ -34,6 +35,7 @@ class Explanation:
         prepared: the patient as the model saw it.
         scan: the reference scan as its file stores it; maps lie on its grid.
         reference: that scan's modality.
+        modalities: of the crop, in order.
         classes: of the model.
         probabilities: ``(class,)``.
         maps: one a class that is explained; one where the method does not tell classes apart.
@@ -42,6 +44,7 @@ class Explanation:
     prepared: PreparedPatient
     scan: Volume
     reference: str
+    modalities: tuple[str, ...]
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     maps: tuple[PatientMap, ...]
@@ -177,4 +180,35 @@ def _record(explanation: Explanation) -> dict[str, Any]:
 
 def _pictures(explanation: Explanation) -> list[list[Panel]]:
     """A row for each map: the scans, then the maps on them."""
-    raise NotImplementedError
+    return [map_row(explanation, made) for made in explanation.maps]
+
+
+def map_row(explanation: Explanation, made: PatientMap) -> list[Panel]:
+    """The scans that the crop has, then each map on the scan that it speaks of."""
+    prepared, names = explanation.prepared, explanation.modalities
+    best = explanation.predicted
+    told = f"{prepared.patient}: {explanation.classes[best]} {explanation.probabilities[best]:.2f}"
+    scans = [
+        Panel(f"{told}\n{name.upper()}", prepared, number, made.window)
+        for number, name in enumerate(names)
+    ]
+    what = made.method.name
+    if made.method.class_specific:
+        what = f"{what}, for {explanation.explained(made)}"
+    maps = [
+        Panel(
+            f"{what}\n{ground(of, names).upper()}"
+            + ("" if len(made.of) > 1 else f", map of {of.upper()}"),
+            prepared,
+            names.index(ground(of, names)),
+            made.window,
+            one,
+        )
+        for of, one in zip(made.of, made.values, strict=True)
+    ]
+    return scans + maps
+
+
+def ground(of: str, modalities: Sequence[str]) -> str:
+    """The scan on which a map is drawn: the one it speaks of, else the one the crop follows."""
+    return of if of in modalities else reference_of(modalities)

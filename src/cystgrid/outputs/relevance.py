@@ -155,7 +155,9 @@ def _draw(axis: Axes, panel: Panel) -> None:
     _label(axis, panel, across, down)
 
 
-def _show(axis: Axes, picture: NDArray[np.float32], extent: tuple[float, ...], **style: object) -> None:
+def _show(
+    axis: Axes, picture: NDArray[np.float32], extent: tuple[float, ...], **style: object
+) -> None:
     axis.imshow(picture, extent=extent, aspect=axis.get_aspect(), interpolation="nearest", **style)
 
 

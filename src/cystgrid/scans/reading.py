@@ -96,9 +96,7 @@ def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_as_stored(
-    reference: str | Path | Reference, settings: ReadSettings = DEFAULTS
-) -> Volume:
+def read_as_stored(reference: str | Path | Reference, settings: ReadSettings = DEFAULTS) -> Volume:
     """Read a scan or mask on its file's own grid, its axes as they are stored.
 
     What is written on that grid lies on the file voxel by voxel.
