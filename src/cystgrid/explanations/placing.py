@@ -69,10 +69,7 @@ def on_slices(values: Tensor, form: Form, cells: int, depth: int) -> Array:
         ``(map, slice, row, column)`` float32: every slice of the crop, 0 where the network saw
         nothing; rows and columns as many as the network saw in a slice.
     """
-    if form.kind == "grid":
-        seen = untile(values, cells).numpy()
-    else:
-        seen = values.numpy()
+    seen = (untile(values, cells) if form.kind == "grid" else values).numpy()
     if form.kind == "volume":
         weights = _overlaps(seen.shape[1], depth)
     else:

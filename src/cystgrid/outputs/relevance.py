@@ -28,12 +28,15 @@ from cystgrid.scans.volume import Array
 COLOURS = "inferno"
 """Perceptually uniform, its lightness rising throughout: read alike with any colour vision."""
 
-EVEN, MOST = 1.0, 16.0
-"""The scale, logarithmic, in even shares: less than an even share is not drawn, more than 16 looks
-like 16. Fixed, so that no map is made loud by its own scaling."""
+EVEN, MOST = 1.0, 8.0
+"""The scale, logarithmic, in even shares: less than an even share is not drawn, more than 8 looks
+like 8. Fixed, so that no map is made loud by its own scaling; a flat map shows nothing."""
 
-LEAST_OPAQUE, MOST_OPAQUE = 0.25, 0.8
-"""Of the colour over the scan, from one end of the scale to the other."""
+DARKEST = 0.3
+"""Where of the colours the scale begins: below, they are as dark as what is not drawn."""
+
+MOST_OPAQUE = 0.8
+"""Of the colour over the scan, at the scale's end; it falls to 0 at an even share."""
 
 LESION = "#56B4E9"
 """Sky blue: told apart from every colour of the scale, with any colour vision."""
@@ -194,8 +197,9 @@ def _scale() -> LogNorm:
 
 
 def _colours() -> ListedColormap:
-    colours = matplotlib.colormaps[COLOURS](np.linspace(0.2, 1.0, 256))  # its black is no tissue's
-    colours[:, 3] = np.linspace(LEAST_OPAQUE, MOST_OPAQUE, 256)
+    steps = np.linspace(0, 1, 256)
+    colours = matplotlib.colormaps[COLOURS](DARKEST + (1 - DARKEST) * steps)
+    colours[:, 3] = MOST_OPAQUE * np.sqrt(steps)
     return ListedColormap(colours)
 
 
@@ -203,7 +207,7 @@ def _draw_scale(figure: Figure, axes: NDArray[np.object_]) -> None:
     mappable = ScalarMappable(norm=_scale(), cmap=_colours())
     bar = figure.colorbar(mappable, ax=axes.ravel().tolist(), fraction=0.04, aspect=30, pad=0.01)
     bar.ax.set_facecolor(BAR_GREY)
-    ticks = [1, 2, 4, 8, 16]
+    ticks = [1, 2, 4, 8]
     bar.set_ticks(ticks, labels=[*(f"{tick}" for tick in ticks[:-1]), f"{ticks[-1]} or more"])
     bar.minorticks_off()
     bar.set_label("relevance, times the even share")
