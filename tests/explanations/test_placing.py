@@ -85,7 +85,12 @@ def prepared_from(folder, scan, mask):
 
 def brightest_patch(prepared):
     """The map of one token: the patch of the grid that the network would see the ball in."""
-    crops = gather_crops([prepared], [0], prepared.percentiles[None, 0] * 0 + np.linspace(0, 1, prepared.percentiles.shape[1]), torch.device("cpu"))
+    crops = gather_crops(
+        [prepared],
+        [0],
+        prepared.percentiles[None, 0] * 0 + np.linspace(0, 1, prepared.percentiles.shape[1]),
+        torch.device("cpu"),
+    )
     grid = crops.central(CELLS)[0, 0]
     row, column = divmod(int(grid.argmax()), grid.shape[1])
     hot = torch.zeros_like(grid)
@@ -97,7 +102,9 @@ def brightest_patch(prepared):
 def laid_on(prepared, scan, hot):
     depth = prepared.crop.shape[1]
     (values,) = on_slices(hot, GRID, CELLS, depth)
-    return on_scan(values, pixels_affine(prepared.affine, prepared.crop.shape[2:], values.shape[1:]), scan)
+    return on_scan(
+        values, pixels_affine(prepared.affine, prepared.crop.shape[2:], values.shape[1:]), scan
+    )
 
 
 @pytest.mark.parametrize("angles", [(0, 0, 0), (14, -9, 21)])
@@ -155,7 +162,9 @@ def test_mass_is_kept_inside_and_nothing_lies_outside(tmp_path):
     rng = np.random.default_rng(1)
     depth = prepared.crop.shape[1]
     side = 32
-    values = np.kron(rng.random((depth, 2, 2)), np.ones((1, side // 2, side // 2))).astype(np.float32)
+    values = np.kron(rng.random((depth, 2, 2)), np.ones((1, side // 2, side // 2))).astype(
+        np.float32
+    )
     found = on_scan(values, prepared.affine, stored)
     pixel, voxel = (abs(np.linalg.det(a[:3, :3])) for a in (prepared.affine, stored.affine))
     assert found.voxels.sum() * voxel == pytest.approx(values.sum() * pixel, rel=0.06)
@@ -204,7 +213,9 @@ def test_a_cube_s_planes_are_shared_out(depth):
     """Each plane goes to the slices it overlaps; counted on a fine subdivision of the axis."""
     planes = 8
     values = torch.rand(planes, generator=torch.Generator().manual_seed(0))
-    placed = on_slices(values[None, :, None, None].expand(1, planes, 1, 1), volume(planes), 9, depth)
+    placed = on_slices(
+        values[None, :, None, None].expand(1, planes, 1, 1), volume(planes), 9, depth
+    )
     fine = np.repeat(values.numpy(), depth * 7) / (depth * 7)
     expected = fine.reshape(depth, -1).sum(axis=1)
     assert np.allclose(placed[0, :, 0, 0], expected, atol=1e-6)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cystgrid.cli.common import Debug, Quiet, app, end_with, say, verb
+from cystgrid.cli.common import Debug, Quiet, app, end_with, names, say, verb
+
+if TYPE_CHECKING:  # --help answers without torch
+    from cystgrid.cohort.manifest import Patient
+    from cystgrid.explanations.options import Options
 
 
 @app.command(
@@ -36,6 +40,12 @@ def explain(
     wanted: Annotated[
         str, typer.Option("--class", help="Class to explain, or all. Default: the predicted one.")
     ] = "",
+    figure: Annotated[
+        int | None, typer.Option(help="With RUN PREPARED: the paper's figure 2 or 3.")
+    ] = None,
+    models: Annotated[
+        str, typer.Option(help="With RUN: which of its networks, separated by commas.")
+    ] = "",
     head_fusion: Annotated[str, typer.Option(help="rollout: heads by mean, max or min.")] = "mean",
     discard: Annotated[
         float, typer.Option(help="rollout: share of each layer's smallest weights left out.")
@@ -47,24 +57,79 @@ def explain(
     debug: Debug = False,
 ) -> None:
     """Say what answers rest on: maps in the scan's own space, pictures, shares."""
-    from cystgrid.cohort.cells import text_fault
-    from cystgrid.explaining import run_explain
     from cystgrid.explanations.options import Options
-    from cystgrid.runs import single_patient
 
-    if output is None:
-        raise typer.BadParameter("give -o OUT")
-    if (source is None) == (t1 is None and t2 is None):
-        raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
-    if fault := "is empty" if not patient.strip() else text_fault(patient):
-        raise typer.BadParameter(f"--patient {fault}")
     options = Options.parse(
         {"head_fusion": head_fusion, "discard": discard, "identity": not no_identity}, "explain"
     )
-    asked = single_patient(patient, t1, t2, roi) if source is None else source
+    if figure is not None:
+        _refuse({"--t1": t1, "--t2": t2, "--roi": roi, "--class": wanted}, "--figure")
+        _draw_figure(folder, source, output, figure, models, method, options, quiet)
+        return
+    _refuse({"--models": models}, "MODEL")
+    if output is None:
+        raise typer.BadParameter("give -o OUT")
+    asked = _asked(source, patient, t1, t2, roi)
+    from cystgrid.explaining import run_explain
+
     text, refused = run_explain(
         folder, asked, output, method=method, wanted=wanted, options=options, quiet=quiet
     )
     if text:
         say(quiet, text)
     end_with(refused, done=len(text))
+
+
+def _draw_figure(
+    run: Path,
+    prepared: Path | None,
+    output: Path | None,
+    figure: int,
+    models: str,
+    method: str,
+    options: Options,
+    quiet: bool,
+) -> None:
+    from cystgrid.explaining_runs import run_figure
+
+    text = run_figure(
+        run,
+        _prepared(prepared),
+        output or run / "figures",
+        figure,
+        models=names(models),
+        method=method,
+        options=options,
+        quiet=quiet,
+    )
+    say(quiet, text)
+
+
+def _prepared(source: Path | None) -> Path:
+    if source is None:
+        raise typer.BadParameter("give RUN PREPARED, the folder that the run was trained on")
+    return source
+
+
+def _asked(
+    source: Path | None, patient: str, t1: str | None, t2: str | None, roi: str | None
+) -> Path | Patient:
+    """The manifest, or the patient of ``--t1 --t2 --roi``."""
+    from cystgrid.cohort.cells import text_fault
+    from cystgrid.runs import single_patient
+
+    if (source is None) == (t1 is None and t2 is None):
+        raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
+    if source is not None:
+        _refuse({"--roi": roi}, "COHORT.CSV")
+        return source
+    if fault := "is empty" if not patient.strip() else text_fault(patient):
+        raise typer.BadParameter(f"--patient {fault}")
+    return single_patient(patient, t1, t2, roi)
+
+
+def _refuse(options: dict[str, str | None], beside: str) -> None:
+    """Refuse options that would do nothing."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise typer.BadParameter(f"{', '.join(given)} does nothing with {beside}; leave it out")

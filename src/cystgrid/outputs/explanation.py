@@ -17,8 +17,8 @@ from cystgrid.errors import StoreError
 from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.explanations.placing import on_scan
 from cystgrid.outputs.relevance import Panel, draw_relevance
+from cystgrid.outputs.relevance_figures import map_panels, scan_panels
 from cystgrid.preparation.patient import PreparedPatient
-from cystgrid.preparation.settings import reference_of
 from cystgrid.preparation.store import file_name
 from cystgrid.provenance import NOTICE, refuse_other_kind, versions, write_json, write_text
 from cystgrid.scans.nifti import write_nifti
@@ -117,7 +117,12 @@ def write_maps(explanation: Explanation, folder: Path) -> None:
     for made in explanation.maps:
         for name, values in zip(_names(explanation, made), made.values, strict=True):
             write_nifti(on_scan(values, made.affine, explanation.scan), place / name)
-    draw_relevance(_pictures(explanation), place / PICTURE)
+    draw_relevance(_pictures(explanation), place / PICTURE, _footnote(explanation))
+
+
+def _footnote(explanation: Explanation) -> str:
+    sentences = dict.fromkeys(made.shares.sentence() for made in explanation.maps)
+    return f"{sentences.popitem()[0]}." if len(sentences) == 1 else ""
 
 
 def _names(explanation: Explanation, made: PatientMap) -> list[str]:
@@ -179,36 +184,14 @@ def _record(explanation: Explanation) -> dict[str, Any]:
 
 
 def _pictures(explanation: Explanation) -> list[list[Panel]]:
-    """A row for each map: the scans, then the maps on them."""
-    return [map_row(explanation, made) for made in explanation.maps]
-
-
-def map_row(explanation: Explanation, made: PatientMap) -> list[Panel]:
-    """The scans that the crop has, then each map on the scan that it speaks of."""
-    prepared, names = explanation.prepared, explanation.modalities
-    best = explanation.predicted
+    """A row for each explained class: the scans, then the maps on them."""
+    prepared, names, best = explanation.prepared, explanation.modalities, explanation.predicted
     told = f"{prepared.patient}: {explanation.classes[best]} {explanation.probabilities[best]:.2f}"
-    scans = [
-        Panel(f"{told}\n{name.upper()}", prepared, number, made.window)
-        for number, name in enumerate(names)
-    ]
-    what = made.method.name
-    if made.method.class_specific:
-        what = f"{what}, for {explanation.explained(made)}"
-    maps = [
-        Panel(
-            f"{what}\n{ground(of, names).upper()}"
-            + ("" if len(made.of) > 1 else f", map of {of.upper()}"),
-            prepared,
-            names.index(ground(of, names)),
-            made.window,
-            one,
+    rows = []
+    for made in explanation.maps:
+        name = explanation.explained(made)
+        title = f"what speaks for {name}" if name else "what the answer rests on"
+        rows.append(
+            scan_panels(told, prepared, names, made) + map_panels(title, prepared, names, made)
         )
-        for of, one in zip(made.of, made.values, strict=True)
-    ]
-    return scans + maps
-
-
-def ground(of: str, modalities: Sequence[str]) -> str:
-    """The scan on which a map is drawn: the one it speaks of, else the one the crop follows."""
-    return of if of in modalities else reference_of(modalities)
+    return rows

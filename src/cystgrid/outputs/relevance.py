@@ -93,7 +93,7 @@ def draw_relevance(rows: Sequence[Sequence[Panel]], path: Path, footnote: str = 
             for axis, panel in zip(line, row, strict=False):
                 _draw(axis, panel)
         _draw_scale(figure, axes)
-        write_figure(figure, path, " ".join([_legend(rows), footnote]).strip())
+        write_figure(figure, path, "\n".join(filter(None, [footnote, _legend(rows)])))
 
 
 def _legend(rows: Sequence[Sequence[Panel]]) -> str:
