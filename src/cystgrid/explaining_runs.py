@@ -15,11 +15,12 @@ from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import PatientMap, patient_map
 from cystgrid.explanations.placing import Window
 from cystgrid.explanations.relevance import ROLLOUT
+from cystgrid.grids.forms import GRID
 from cystgrid.models.registry import CHANNELS, VIT, entry_of
 from cystgrid.outputs.relevance import draw_relevance
 from cystgrid.outputs.relevance_figures import Case, Graded, comparison_rows, correct_rows
 from cystgrid.preparation.store import Store
-from cystgrid.progress import progress_bar
+from cystgrid.progress import Advance, progress_bar
 from cystgrid.provenance import NOTICE, write_text
 from cystgrid.training.job import PROBABILITY
 from cystgrid.training.out_of_fold import HeldOut, Pair, RunRecord, held_out, read_run
@@ -111,7 +112,7 @@ class _Explainer:
         self.methods: set[str] = set()
         self._folds: dict[tuple[Pair, int], HeldOut] = {}
 
-    def graded(self, row: pd.Series, advance: object) -> Graded:
+    def graded(self, row: pd.Series, advance: Advance) -> Graded:
         """One model's answer for a patient, with its map for the class it answered."""
         pair = (str(row["model"]), str(row["inputs"]))
         key = (pair, int(row["outer_fold"]))
@@ -127,7 +128,7 @@ class _Explainer:
         made: PatientMap = patient_map(
             members, prepared, method, target, CHANNELS[pair[1]], options
         )
-        advance(1)  # type: ignore[operator]
+        advance(1)
         return Graded(
             "-".join(pair), classes[target], float(row[PROBABILITY.format(classes[target])]), made
         )
@@ -208,7 +209,7 @@ def _surest(run: RunRecord, rows: pd.DataFrame) -> list[_Chosen]:
     for name in run.recipes[pair].classes:
         of_class = correct[correct["label"] == name]
         if len(of_class):
-            row = of_class.loc[of_class[PROBABILITY.format(name)].astype(float).idxmax()]
+            row = of_class.iloc[int(of_class[PROBABILITY.format(name)].to_numpy(float).argmax())]
             found.append(_Chosen(str(row["patient"]), name, "correct", (row,)))
     if not found:
         raise _no_case("correct", pair)
@@ -255,8 +256,6 @@ def _shows_lesion(run: RunRecord, patient: str, pair: Pair) -> bool:
     prepared = run.store.load(patient)
     if prepared.lesion is None:
         return False
-    from cystgrid.grids.forms import GRID
-
     window = Window.shown(GRID, run.recipes[pair].grid.cells, prepared.crop.shape[1])
     return bool(prepared.lesion[window.first : window.stop].any())
 

@@ -89,7 +89,8 @@ def _overlaps(planes: int, depth: int) -> NDArray[np.float64]:
     edges = np.arange(planes + 1) * depth / planes
     slices = np.arange(depth)[:, None]
     shared = np.minimum(edges[None, 1:], slices + 1) - np.maximum(edges[None, :-1], slices)
-    return np.clip(shared, 0, None) * planes / depth
+    weights: NDArray[np.float64] = np.clip(shared, 0, None) * planes / depth
+    return weights
 
 
 def pixels_affine(affine: Affine, crop: tuple[int, int], seen: tuple[int, int]) -> Affine:
@@ -125,7 +126,8 @@ def on_scan(values: Array, affine: Affine, scan: Volume) -> Volume:
     """
     shape = np.array(values.shape[::-1])  # column, row, slice
     to_pixels = np.linalg.inv(affine) @ scan.affine
-    low, high = _box(np.linalg.inv(to_pixels), shape, scan.shape)
+    to_voxels = np.asarray(np.linalg.inv(to_pixels), dtype=np.float64)
+    low, high = _box(to_voxels, shape, scan.shape)
     steps = np.ogrid[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     nearest, inside = [], np.ones([max(b - a, 0) for a, b in zip(low, high, strict=True)], bool)
     for axis in range(3):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -83,7 +84,7 @@ def draw_relevance(rows: Sequence[Sequence[Panel]], path: Path, footnote: str = 
     across = max(_across(row[0].window) for row in rows)
     width = across * CELL_INCHES
     heights = [width * _proportion(row[0]) for row in rows]
-    size = (count * (width + 0.1) + 0.9, sum(heights) + 0.5 * len(rows) + 0.9)
+    size = (count * (width + 0.1) + 0.9, sum(heights) + 0.45 * len(rows) + 0.7)
     with figure_style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(rows), count, squeeze=False, height_ratios=heights)
@@ -103,6 +104,8 @@ def _legend(rows: Sequence[Sequence[Panel]]) -> str:
         for panel in row
     )
     text = "Slices from foot to head, row by row; patient's right on the left; S, I: mm along z."
+    if any(panel.values is not None for row in rows for panel in row):
+        text += " Colour: only where there is more than an even share."
     return f"{text} Blue: the lesion." if lesion else text
 
 
@@ -147,21 +150,17 @@ def _draw(axis: Axes, panel: Panel) -> None:
     if not panel.prepared.present[panel.channel]:
         axis.text(across / 2, down / 2, "no such scan", ha="center", va="center")
         return
-    extent = (0, across, down, 0)
+    show = partial(
+        axis.imshow, extent=(0, across, down, 0), aspect=axis.get_aspect(), interpolation="nearest"
+    )
     grey = _montage(_of(panel.prepared.crop[panel.channel], panel.window))
     low, high = np.nanpercentile(grey, GREY_PERCENTILES)
-    _show(axis, grey, extent, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    show(grey, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     if panel.values is not None:
         shown = _montage(_of(panel.values, panel.window))
-        _show(axis, np.where(shown > EVEN, shown, np.nan), extent, cmap=_colours(), norm=_scale())
+        show(np.where(shown > EVEN, shown, np.nan), cmap=_colours(), norm=_scale())
     _outline(axis, panel, across, down)
     _label(axis, panel, across, down)
-
-
-def _show(
-    axis: Axes, picture: NDArray[np.float32], extent: tuple[float, ...], **style: object
-) -> None:
-    axis.imshow(picture, extent=extent, aspect=axis.get_aspect(), interpolation="nearest", **style)
 
 
 def _outline(axis: Axes, panel: Panel, across: int, down: int) -> None:
