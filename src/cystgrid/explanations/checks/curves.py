@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,10 +23,10 @@ from cystgrid.explanations.checks.ranks import by_region
 Answer = Callable[[Tensor], Tensor]
 """Inputs ``(batch, ..., *spatial)`` -> probabilities ``(batch, class)``."""
 
-STEPS = 12
-"""Points of a curve after its first, at most; one region each where there are no more."""
+STEPS = 8
+"""Parts into which a curve is divided, at most; one region each where there are no more."""
 
-RANDOM_ORDERS = 5
+RANDOM_ORDERS = 4
 """The mean of so many is what a map is compared with."""
 
 
@@ -46,29 +47,69 @@ class Areas:
         return Areas(reference.deletion - self.deletion, self.insertion - reference.insertion)
 
 
-def areas(
-    answer: Answer, inputs: Tensor, classes: Sequence[int], regions: Tensor, order: Tensor
-) -> Areas:
-    """The areas under both curves.
+@dataclass(frozen=True)
+class Curves:
+    """Deletion and insertion of the regions of some inputs.
 
-    Args:
+    Attributes:
         answer: the network's.
         inputs: ``(batch, ..., *spatial)``, NaN where a scan is absent.
         classes: explained, one an item.
         regions: ``(*spatial)`` int64, the number of each place's region, from 0.
-        order: ``(batch, region)`` numbers of the regions, the most relevant first.
     """
-    empty = _empty(inputs, regions.ndim)
-    place = order.argsort(dim=1)[:, regions.flatten()].unflatten(1, regions.shape)
-    count = order.shape[1]
-    steps = min(STEPS, count)
-    deletion, insertion = [], []
-    for step in range(steps + 1):
-        first = place < round(count * step / steps)  # (batch, *spatial)
-        first = _beside(first.to(inputs.device), inputs)
-        deletion.append(_probability(answer, torch.where(first, empty, inputs), classes))
-        insertion.append(_probability(answer, torch.where(first, inputs, empty), classes))
-    return Areas(_area(deletion), _area(insertion))
+
+    answer: Answer
+    inputs: Tensor
+    classes: tuple[int, ...]
+    regions: Tensor
+
+    @cached_property
+    def empty(self) -> Tensor:
+        """The mean grey value of each scan; NaN stays where a whole scan is absent."""
+        return self.inputs.nanmean(dim=tuple(range(-self.regions.ndim, 0)), keepdim=True)
+
+    @cached_property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """The probabilities of the whole and of the empty inputs, which every curve shares."""
+        return self._probability(self.inputs), self._probability(self.empty.expand_as(self.inputs))
+
+    @property
+    def count(self) -> int:
+        """How many regions there are."""
+        return int(self.regions.max()) + 1
+
+    def areas(self, order: Tensor) -> Areas:
+        """The areas under both curves.
+
+        Args:
+            order: ``(batch, region)`` numbers of the regions, the most relevant first.
+        """
+        place = order.argsort(dim=1)[:, self.regions.flatten()].unflatten(1, self.regions.shape)
+        steps = min(STEPS, self.count)
+        whole, nothing = self.ends
+        deletion, insertion = [whole], [nothing]
+        for step in range(1, steps):
+            first = place < round(self.count * step / steps)  # (batch, *spatial)
+            first = _beside(first.to(self.inputs.device), self.inputs)
+            deletion.append(self._probability(torch.where(first, self.empty, self.inputs)))
+            insertion.append(self._probability(torch.where(first, self.inputs, self.empty)))
+        return Areas(_area([*deletion, nothing]), _area([*insertion, whole]))
+
+    def random(self, seed: int = 0) -> Areas:
+        """The mean areas of several random orders: what chance has, the same for every method."""
+        batch = len(self.inputs)
+        found = [
+            self.areas(random_order(batch, self.count, seed + number))
+            for number in range(RANDOM_ORDERS)
+        ]
+        return Areas(
+            torch.stack([each.deletion for each in found]).mean(dim=0),
+            torch.stack([each.insertion for each in found]).mean(dim=0),
+        )
+
+    def _probability(self, inputs: Tensor) -> Tensor:
+        found = self.answer(inputs).double().cpu()
+        return found[torch.arange(len(found)), torch.as_tensor(self.classes)]
 
 
 def order_of(maps: Tensor, regions: Tensor, seed: int = 0) -> Tensor:
@@ -94,35 +135,10 @@ def random_order(batch: int, count: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=generator).expand(batch, count)
 
 
-def random_areas(
-    answer: Answer, inputs: Tensor, classes: Sequence[int], regions: Tensor, seed: int = 0
-) -> Areas:
-    """The mean areas of several random orders: what chance has, the same for every method."""
-    count = int(regions.max()) + 1
-    found = [
-        areas(answer, inputs, classes, regions, random_order(len(inputs), count, seed + number))
-        for number in range(RANDOM_ORDERS)
-    ]
-    return Areas(
-        torch.stack([each.deletion for each in found]).mean(dim=0),
-        torch.stack([each.insertion for each in found]).mean(dim=0),
-    )
-
-
-def _empty(inputs: Tensor, spatial: int) -> Tensor:
-    """The mean grey value of each scan; NaN stays where a whole scan is absent."""
-    return inputs.nanmean(dim=tuple(range(-spatial, 0)), keepdim=True)
-
-
 def _beside(places: Tensor, inputs: Tensor) -> Tensor:
     """``(batch, *spatial)`` with the axes between of the inputs."""
     between = inputs.ndim - places.ndim
     return places.reshape(len(places), *[1] * between, *places.shape[1:])
-
-
-def _probability(answer: Answer, inputs: Tensor, classes: Sequence[int]) -> Tensor:
-    found = answer(inputs).double().cpu()
-    return found[torch.arange(len(found)), torch.as_tensor(list(classes))]
 
 
 def _area(curve: Sequence[Tensor]) -> Tensor:
