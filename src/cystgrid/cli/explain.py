@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cystgrid.cli.common import Debug, Quiet, app, end_with, names, say, verb
+from cystgrid.cli.common import Debug, Quiet, app, end_with, names, say, show, verb
 
 if TYPE_CHECKING:  # --help answers without torch
     from cystgrid.cohort.manifest import Patient
@@ -43,6 +44,12 @@ def explain(
     figure: Annotated[
         int | None, typer.Option(help="With RUN PREPARED: the paper's figure 2 or 3.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="With RUN PREPARED: check its maps; Table VI.")
+    ] = False,
+    patients: Annotated[
+        int | None, typer.Option(help="With --check: at most so many patients of each class.")
+    ] = None,
     models: Annotated[
         str, typer.Option(help="With RUN: which of its networks, separated by commas.")
     ] = "",
@@ -62,6 +69,14 @@ def explain(
     options = Options.parse(
         {"head_fusion": head_fusion, "discard": discard, "identity": not no_identity}, "explain"
     )
+    if figure is not None and check:
+        raise typer.BadParameter("--figure and --check are two questions; ask one")
+    if check:
+        _refuse({"--t1": t1, "--t2": t2, "--roi": roi, "--class": wanted}, "--check")
+        _refuse_options(options, "--check")
+        _check(folder, source, output, method, models, patients, quiet)
+        return
+    _refuse({"--patients": patients}, "MODEL or --figure")
     if figure is not None:
         _refuse({"--t1": t1, "--t2": t2, "--roi": roi, "--class": wanted}, "--figure")
         _draw_figure(folder, source, output, figure, models, method, options, quiet)
@@ -105,6 +120,37 @@ def _draw_figure(
     say(quiet, text)
 
 
+def _check(
+    run: Path,
+    prepared: Path | None,
+    output: Path | None,
+    method: str,
+    models: str,
+    patients: int | None,
+    quiet: bool,
+) -> None:
+    from cystgrid.checking_explanations import run_checks
+
+    table = run_checks(
+        run,
+        _prepared(prepared),
+        output or run / "tables",
+        methods=names(method),
+        models=names(models),
+        patients=patients,
+        quiet=quiet,
+    )
+    show(quiet, table)
+
+
+def _refuse_options(options: Options, beside: str) -> None:
+    """Refuse choices about rollout where maps are made with the defaults."""
+    if options.model_dump(exclude_defaults=True):
+        raise typer.BadParameter(
+            f"--head-fusion, --discard, --no-identity do nothing with {beside}; leave them out"
+        )
+
+
 def _prepared(source: Path | None) -> Path:
     if source is None:
         raise typer.BadParameter("give RUN PREPARED, the folder that the run was trained on")
@@ -128,8 +174,8 @@ def _asked(
     return single_patient(patient, t1, t2, roi)
 
 
-def _refuse(options: dict[str, str | None], beside: str) -> None:
+def _refuse(options: Mapping[str, object], beside: str) -> None:
     """Refuse options that would do nothing."""
-    given = [name for name, value in options.items() if value]
+    given = [name for name, value in options.items() if value not in (None, "")]
     if given:
         raise typer.BadParameter(f"{', '.join(given)} does nothing with {beside}; leave it out")

@@ -14,7 +14,11 @@ from cystgrid.explanations.relevance import Method, relevance
 from cystgrid.explanations.shares import Shares, shares_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.scans.volume import Affine, Array
+from cystgrid.training.device import reproducible
 from cystgrid.training.network_member import NetworkMember
+
+THREADS = 1
+"""So that the same patient has the same map, to the bit, on any machine of its kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +84,15 @@ def patient_map(
     for member in members:
         cells, form = member.grid.cells, member.network.form
         inputs = member.crops([prepared]).central(cells, form)
-        made = relevance(
-            member.network,
-            inputs,
-            method,
-            classes=[target],
-            channels=channels,
-            options=options.model_copy(update={"cells": cells}),
-        )
+        with reproducible(THREADS):
+            made = relevance(
+                member.network,
+                inputs,
+                method,
+                classes=[target],
+                channels=channels,
+                options=options.model_copy(update={"cells": cells}),
+            )
         placed = on_slices(made.values[0], form, cells, depth).astype(np.float64)
         share = placed / (np.abs(placed).sum() or 1.0)
         total = share if total is None else total + share
