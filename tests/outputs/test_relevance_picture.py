@@ -1,4 +1,4 @@
-"""Pictures of relevance: one scale for all, colour only above the even share, the lesion outlined."""
+"""Pictures of relevance: one scale for all, colour only above the even share, lesions outlined."""
 
 import numpy as np
 import pytest

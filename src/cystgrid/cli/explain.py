@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # --help answers without torch
     from cystgrid.cohort.manifest import Patient
     from cystgrid.explanations.options import Options
 
+ONE = "patient"
+"""What a single patient is called who was given no name."""
+
 
 @app.command(
     epilog="Example: cystgrid explain model --t1 T1-DICOM --t2 T2-DICOM "
@@ -34,7 +37,7 @@ def explain(
     t1: Annotated[str | None, typer.Option(help="T1: NIfTI file or DICOM folder.")] = None,
     t2: Annotated[str | None, typer.Option(help="T2: NIfTI file or DICOM folder.")] = None,
     roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
-    patient: Annotated[str, typer.Option(help="Name for the single patient.")] = "patient",
+    patient: Annotated[str, typer.Option(help="Name for the single patient.")] = ONE,
     method: Annotated[
         str, typer.Option(help="How maps are made. Default: rollout, for CNNs grad-cam.")
     ] = "",
@@ -167,7 +170,7 @@ def _asked(
     if (source is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
     if source is not None:
-        _refuse({"--roi": roi}, "COHORT.CSV")
+        _refuse({"--roi": roi, "--patient": patient if patient != ONE else None}, "COHORT.CSV")
         return source
     if fault := "is empty" if not patient.strip() else text_fault(patient):
         raise typer.BadParameter(f"--patient {fault}")

@@ -106,6 +106,8 @@ def _legend(rows: Sequence[Sequence[Panel]]) -> str:
     text = "Slices from foot to head, row by row; patient's right on the left; S, I: mm along z."
     if any(panel.values is not None for row in rows for panel in row):
         text += " Colour: only where there is more than an even share."
+    if any(panel.values is not None and panel.values.min() < 0 for row in rows for panel in row):
+        text += " What speaks against the class is not drawn."
     return f"{text} Blue: the lesion." if lesion else text
 
 
