@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 
 def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> None:
-    """Phantoms, preparation, nested cross-validation, tables, figures, a model, its answers, its maps.
+    """Phantoms, preparation, cross-validation, tables, figures, a model, its answers, its maps.
 
     Args:
         folder: where everything is written; run again, what is there is used.

@@ -174,7 +174,7 @@ def _outline(axis: Axes, panel: Panel, across: int, down: int) -> None:
     height, width = lesion.shape
     x = (np.arange(width) + 0.5) / width * across
     y = (np.arange(height) + 0.5) / height * down
-    axis.contour(x, y, lesion, levels=[0.5], colors=LESION, linewidths=1.0)
+    axis.contour(x, y, lesion, levels=[0.5], colors=LESION, linewidths=0.8)
 
 
 def _label(axis: Axes, panel: Panel, across: int, down: int) -> None:
