@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from explained import CELLS, build, inputs_of
 
 from cystgrid import explain
-from explained import CELLS, build, inputs_of
 
 VIT = ("vit_tiny", "early")
 
