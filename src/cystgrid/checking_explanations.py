@@ -113,7 +113,7 @@ def _wanted(
     known = tuple(dict.fromkeys(model for model, _ in record.recipes))
     for option, asked, there in (
         ("--models", models, known),
-        ("--methods", methods, tuple(METHODS)),
+        ("--method", methods, tuple(METHODS)),
     ):
         for name in asked:
             if name not in there:

@@ -76,7 +76,7 @@ def test_the_same_run_gives_the_same_bytes(made, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"methods": ("rolout",)}, "--methods: got rolout, expected one of rollout"),
+        ({"methods": ("rolout",)}, "--method: got rolout, expected one of rollout"),
         ({"models": ("resnet18",)}, "--models: got resnet18, expected one of vit_tiny"),
         ({"models": ("majority",)}, "--models: got majority"),
         ({"patients": 0}, "--patients: got 0"),
