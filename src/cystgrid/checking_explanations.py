@@ -27,11 +27,13 @@ from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_text
 from cystgrid.training.device import reproducible
 from cystgrid.training.out_of_fold import HeldOut, Pair, RunRecord, held_out, read_run
+from cystgrid.training.recipe import job_seed
 
 CHECKS_FILE = "checks.csv"
 AT_ONCE = 8
 """Patients whose maps are made together."""
 
+SEED = 0
 THREADS = 1
 """So that the same run gives the same figures on any machine of its kind."""
 
@@ -111,14 +113,14 @@ def _wanted(
     known = tuple(dict.fromkeys(model for model, _ in record.recipes))
     for option, asked, there in (
         ("--models", models, known),
-        ("--methods", methods, tuple(METHODS)),
+        ("--method", methods, tuple(METHODS)),
     ):
         for name in asked:
             if name not in there:
                 raise UsageError(
                     option,
                     got=name,
-                    expected=f"of {', '.join(there)}" if there else "a run that has a network",
+                    expected=f"one of {', '.join(there)}" if there else "a run that has a network",
                     do="choose of these" if there else "give another run",
                 )
     if not known:
@@ -161,7 +163,7 @@ def _fold_rows(
     """The rows of one outer fold's patients, by its networks."""
     recipe = record.recipes[pair]
     networks = tuple(member.network for member in fold.members)
-    battery = Battery(networks, recipe.grid.cells, seed=fold.outer)
+    battery = Battery(networks, recipe.grid.cells, seed=SEED + fold.outer)
     serving = methods_for(networks[0])
     methods = [name for name in wanted.methods if name in serving]
     patients = [patient for patient in fold.patients if patient in chosen]
@@ -194,4 +196,5 @@ def _sample(record: RunRecord, fold: HeldOut, pair: Pair, names: Sequence[str]) 
         inputs,
         tuple(found.argmax(dim=1).tolist()),
         tuple(lesion_window(patient, grid, form) for patient in prepared),
+        tuple(job_seed(SEED, name) for name in names),
     )

@@ -7,7 +7,7 @@ taken away from one scan is taken away from all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -56,15 +56,17 @@ class Sample:
             network has its own standardisation.
         classes: whose probability is explained, one a patient.
         lesions: ``(*spatial)`` bool, or None where none is known in the window.
+        seeds: of each patient's random orders.
     """
 
     inputs: Tensor
     classes: tuple[int, ...]
     lesions: tuple[Tensor | None, ...]
+    seeds: tuple[int, ...]
 
     def shown(self, inputs: Tensor) -> Sample:
         """The same patients with other grey values."""
-        return Sample(inputs, self.classes, self.lesions)
+        return replace(self, inputs=inputs)
 
 
 def probabilities(networks: Sequence[Network], inputs: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ class Battery:
     Attributes:
         networks: that never saw them, in evaluation mode.
         cells: of their grid.
-        seed: of all that is drawn: noise, orders, shuffled weights.
+        seed: of noise and of shuffled weights.
         shuffled: the networks with all that they learned gone.
     """
 
@@ -122,12 +124,12 @@ class Battery:
         slices = cell_regions(self.networks[0], spatial, options)
         answer = partial(probabilities, self.networks)
         curves = Curves(answer, sample.inputs, sample.classes, regions)
-        chance = curves.random(self.seed)
+        chance = curves.random(sample.seeds)
         occluded = self.maps(OCCLUSION_CELLS, sample, self.networks)
         found = {}
         for name in (*methods, *CONTROLS):
             maps = occluded if name == OCCLUSION_CELLS else self.maps(name, sample, self.networks)
-            gain = curves.areas(order_of(maps, regions, self.seed)).against(chance)
+            gain = curves.areas(order_of(maps, regions, sample.seeds)).against(chance)
             scores = {
                 "agreement": (
                     np.full(len(maps), np.nan)  # with itself

@@ -27,7 +27,8 @@ STEPS = 8
 """Parts into which a curve is divided, at most; one region each where there are no more."""
 
 RANDOM_ORDERS = 4
-"""The mean of so many is what a map is compared with."""
+"""The mean of so many is what a map is compared with: half are drawn, half their reverses, so that
+a region that comes early in one comes late in the other."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,17 @@ class Curves:
             insertion.append(self._probability(torch.where(first, self.inputs, self.empty)))
         return Areas(_area([*deletion, nothing]), _area([*insertion, whole]))
 
-    def random(self, seed: int = 0) -> Areas:
-        """The mean areas of several random orders: what chance has, the same for every method."""
-        batch = len(self.inputs)
-        found = [
-            self.areas(random_order(batch, self.count, seed + number))
-            for number in range(RANDOM_ORDERS)
+    def random(self, seeds: Sequence[int]) -> Areas:
+        """The mean areas of several random orders: what chance has, the same for every method.
+
+        Args:
+            seeds: one an item, so that items do not share their orders.
+        """
+        drawn = [
+            random_order([seed + number for seed in seeds], self.count)
+            for number in range(RANDOM_ORDERS // 2)
         ]
+        found = [self.areas(order) for each in drawn for order in (each, each.flip(1))]
         return Areas(
             torch.stack([each.deletion for each in found]).mean(dim=0),
             torch.stack([each.insertion for each in found]).mean(dim=0),
@@ -112,27 +117,28 @@ class Curves:
         return found[torch.arange(len(found)), torch.as_tensor(self.classes)]
 
 
-def order_of(maps: Tensor, regions: Tensor, seed: int = 0) -> Tensor:
+def order_of(maps: Tensor, regions: Tensor, seeds: Sequence[int]) -> Tensor:
     """Regions by their mean relevance, the greatest first; equal ones in seeded random order.
 
     Args:
         maps: ``(batch, *spatial)``.
         regions: ``(*spatial)`` int64.
-        seed: of the order of equal regions.
+        seeds: of the order of equal regions, one an item.
 
     Returns:
         ``(batch, region)`` int64.
     """
     values = by_region(maps.cpu(), regions)
-    shuffled = random_order(len(maps), values.shape[1], seed)
+    shuffled = random_order(seeds, values.shape[1])
     ranked = values.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
     return shuffled.gather(1, ranked)
 
 
-def random_order(batch: int, count: int, seed: int) -> Tensor:
-    """One random order of ``count`` regions for all items: ``(batch, region)``."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(count, generator=generator).expand(batch, count)
+def random_order(seeds: Sequence[int], count: int) -> Tensor:
+    """A random order of ``count`` regions for each seed: ``(batch, region)``."""
+    return torch.stack(
+        [torch.randperm(count, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    )
 
 
 def _beside(places: Tensor, inputs: Tensor) -> Tensor:
