@@ -63,7 +63,7 @@ def world(tmp_path_factory):
         done("train", folder / "prepared", "-o", folder / model, "--study", study,
              "--model", model, "--inputs", inputs, "--workers", 0)  # fmt: skip
     done("crossval", folder / "prepared", "-o", folder / "run", "--study", study,
-         "--inputs", "early,none", "--workers", 0)  # fmt: skip
+         "--inputs", "early", "--models", "vit,resnet18", "--workers", 0)  # fmt: skip
     return folder
 
 
@@ -87,6 +87,7 @@ def test_maps_lie_on_t2_s_own_grid_and_are_0_outside(world, late):
             found = nib.load(folder / patient / f"rollout-{modality}.nii.gz")
             assert found.shape == source.shape
             assert np.allclose(found.affine, source.affine, atol=1e-4)
+            assert bytes(found.header["descrip"]).rstrip(b"\0").decode() == NOTICE
             voxels = np.asarray(found.dataobj)
             assert 0 < (voxels != 0).mean() < 0.5
             slices = (voxels != 0).any(axis=(0, 1))
@@ -122,6 +123,22 @@ def test_the_same_question_again_gives_the_same_bytes_and_another_is_refused(wor
     assert other.exit_code == 3
     assert "made in another way" in other.output
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_run_that_was_stopped_leaves_no_folder_for_another_question(world, tmp_path, monkeypatch):
+    """What it was asked stands there from the first patient on."""
+    import cystgrid.explaining as explaining
+
+    def stopped(explanation, folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(explaining, "write_maps", stopped)
+    words = ["explain", world / "resnet18", world / "new/cohort.csv", "-o", tmp_path]
+    assert cystgrid(*words).exit_code == 130
+    monkeypatch.undo()
+    assert cystgrid(*words, "--class", "low").exit_code == 3
+    done(*words)
+    assert len(pd.read_csv(tmp_path / "explanations.csv")) == 2
 
 
 def test_rollout_s_options_change_the_map(world, late, tmp_path):

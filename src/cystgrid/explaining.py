@@ -13,6 +13,7 @@ from cystgrid.explanations.patient_map import patient_map
 from cystgrid.explanations.relevance import METHODS, methods_for
 from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.explanation import (
+    RECORD,
     Explanation,
     refuse_other_explanations,
     write_explanations,
@@ -77,8 +78,10 @@ def run_explain(
             except CystgridError as error:
                 refused.append((patient.patient, str(error)))
             else:
-                write_maps(one, output)
                 explained.append(one)
+                if not (output / RECORD).exists():  # if stopped, the folder knows its question
+                    write_explanations(explained, question, output)
+                write_maps(one, output)
             advance(1)
     if not explained:
         return "", refused

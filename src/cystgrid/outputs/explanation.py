@@ -116,7 +116,8 @@ def write_maps(explanation: Explanation, folder: Path) -> None:
     place = folder / file_name(explanation.prepared.patient)
     for made in explanation.maps:
         for name, values in zip(_names(explanation, made), made.values, strict=True):
-            write_nifti(on_scan(values, made.affine, explanation.scan), place / name)
+            placed = on_scan(values, made.affine, explanation.scan)
+            write_nifti(placed, place / name, description=NOTICE)
     draw_relevance(_pictures(explanation), place / PICTURE, _footnote(explanation))
 
 
