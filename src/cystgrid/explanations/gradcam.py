@@ -139,7 +139,7 @@ def _steps(network: nn.Module, part: Branch, inputs: Tensor) -> tuple[list[_Step
         nonlocal tokens
         if not isinstance(output, Tensor):
             return
-        if isinstance(module, nn.Linear | nn.MultiheadAttention) and output.ndim > 2:
+        if isinstance(module, nn.Linear) and output.ndim > 2:
             tokens += 1
         elif output.ndim == inputs.ndim:
             steps.append(_Step(module, tuple(output.shape[2:])))
