@@ -105,6 +105,9 @@ class Relevance:
 def methods_for(network: object) -> tuple[str, ...]:
     """Names of the methods that serve a network, the best default first.
 
+    It is seen by its parts alone. That convolutions only cut patches, so that Grad-CAM does not
+    serve after all, shows itself in the first pass.
+
     Raises:
         UsageError: it is no network.
     """

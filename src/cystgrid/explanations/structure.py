@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.errors import UsageError
+from cystgrid.grids.forms import GRID, volume
 from cystgrid.models.fusion import MODALITIES, LateFusion
 from cystgrid.models.network import Network
 
@@ -151,6 +152,13 @@ def baseline(network: nn.Module, inputs: Tensor) -> Tensor:
     if isinstance(network, Network):
         one += network.absent.detach().reshape(1, -1, *[1] * (inputs.ndim - 2))
     return one
+
+
+def at_once(network: nn.Module, inputs: Tensor) -> int:
+    """Inputs in one pass: enough to fill a processor, small enough for memory."""
+    if isinstance(network, Network):
+        return network.form.at_once
+    return GRID.at_once if inputs.ndim == 4 else volume().at_once
 
 
 def chosen(scores: Tensor, classes: Sequence[int] | None) -> Tensor:
