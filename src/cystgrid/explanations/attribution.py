@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.structure import at_once, baseline, chosen
+from cystgrid.explanations.passing import at_once, baseline, chosen
 
 
 def integrated_gradients(

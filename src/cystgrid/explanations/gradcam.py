@@ -21,7 +21,8 @@ from torch.nn.functional import interpolate
 
 from cystgrid.errors import UsageError
 from cystgrid.explanations.attention import Transformer, spread
-from cystgrid.explanations.structure import CONVOLUTIONS, Branch, chosen, is_transformer
+from cystgrid.explanations.passing import chosen
+from cystgrid.explanations.structure import CONVOLUTIONS, Branch, is_transformer
 
 MOST_POINTWISE = 2
 """Linear layers on tokens that may follow the last convolution: those of a ConvNeXt block. More are

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cystgrid.errors import UsageError
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.structure import at_once, baseline, chosen
+from cystgrid.explanations.passing import at_once, baseline, chosen
 from cystgrid.models.network import Network
 
 
