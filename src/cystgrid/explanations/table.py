@@ -149,8 +149,8 @@ def _caption(checks: pd.DataFrame) -> list[str]:
         "In brackets after the patients: those whose window shows a known lesion, on which the "
         "first three checks rest",
         f"[95 % interval]: BCa bootstrap of the mean, {RESAMPLES} resamples of patients",
-        "Best of each column in bold within each model, controls included: a method that stands "
-        "below a control has not shown that it finds anything",
+        "Best of each column in bold within each model, controls included: a method that finds "
+        "lesions no better than a control has not shown that it finds any",
         NOTICE,
     ]
 
@@ -173,7 +173,7 @@ def _notes(checks: pd.DataFrame) -> list[str]:
         "put in; what is out shows its scan's mean grey value.",
         "Cell occlusion: rank correlation with the fall of the answer without each cell. "
         "Stability: rank correlation with the map of every cell mirrored, turned and in other "
-        "contrast, moved back.",
+        "contrast, moved back; brightness and centre are stable by their making.",
         "Randomised: rank correlation with the map after the network's weights were shuffled. Near "
         "1 the map is one of the image and explains no answer, whatever the other columns say.",
     ]
