@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
 from cystgrid.explanations.options import Options
@@ -24,6 +23,8 @@ def integrated_gradients(
     network: nn.Module, inputs: Tensor, classes: Sequence[int] | None, options: Options
 ) -> Tensor:
     """Maps ``(batch, channel, *spatial)``, one a channel; or one of all, ``(batch, 1, ...)``."""
+    from captum.attr import IntegratedGradients  # takes seconds to import
+
     with torch.no_grad():
         target = chosen(network(inputs), classes)
     with torch.enable_grad():

@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from captum.attr import FeatureAblation
 from torch import Tensor, nn
 
 from cystgrid.errors import UsageError
@@ -40,6 +39,8 @@ def occlusion(
         regions: ``(*spatial)`` the number of each place's region, from 0.
         options: whether channels are hidden together.
     """
+    from captum.attr import FeatureAblation  # takes seconds to import
+
     channels = inputs.shape[1]
     mask = regions.to(inputs.device).expand(1, channels, *regions.shape).clone()
     if not options.together:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -116,7 +115,7 @@ def filled(network: nn.Module, inputs: Tensor) -> Tensor:
     """Inputs as the network takes them: on its device, absent scans as it shows them.
 
     Raises:
-        UsageError: not 4 or 5 axes, not numbers, or NaN for a network that knows no absent scans.
+        UsageError: other axes or channels, or NaN for a network that knows no absent scans.
     """
     if inputs.ndim not in (4, 5) or not inputs.is_floating_point() or not len(inputs):
         raise UsageError(
@@ -125,7 +124,14 @@ def filled(network: nn.Module, inputs: Tensor) -> Tensor:
             expected="floats (batch, channel, height, width), or with slices before the height",
             do="give a batch, even of one",
         )
-    first: Any = next(network.parameters(), None)
+    if isinstance(network, Network) and inputs.shape[1] != network.channels:
+        raise UsageError(
+            "inputs",
+            got=f"{inputs.shape[1]} channels",
+            expected=f"{network.channels}",
+            do="give the modalities that the network was built for",
+        )
+    first = next(network.parameters(), inputs)
     shown = inputs.detach().to(device=first.device, dtype=first.dtype)
     if isinstance(network, Network):
         return torch.where(shown.isnan(), baseline(network, shown), shown)
