@@ -4,7 +4,8 @@ import timm
 import torch
 
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.structure import branches, filled
+from cystgrid.explanations.passing import filled
+from cystgrid.explanations.structure import branches
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import build_model
 

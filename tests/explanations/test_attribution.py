@@ -13,7 +13,7 @@ def test_maps_sum_to_the_difference_of_the_scores(name, inputs):
     network = build(name, inputs)
     images = inputs_of(network)
     found = explain.relevance(
-        network, images, "integrated-gradients", classes=[2, 0], options=explain.Options(steps=64)
+        network, images, "integrated-gradients", classes=[2, 0], options=explain.Options(steps=48)
     )
     assert found.of == ("t1", "t2")
     with torch.no_grad():

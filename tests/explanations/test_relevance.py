@@ -17,7 +17,7 @@ PAIRS = [
         ("vit_tiny", "early"): tuple(explain.METHODS),
         ("vit_tiny", "late"): tuple(explain.METHODS),
         ("resnet18", "late"): ANY,
-        ("dense-inn", "intermediate"): ANY[:3],
+        ("dense-inn", "intermediate"): ("grad-cam", "occlusion-cells"),
     }.items()
     for method in methods
 ]

@@ -1,5 +1,8 @@
 """Rollout: by hand on a toy, against a plain dense implementation, and its laws."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -227,3 +230,17 @@ def test_one_that_pools_by_its_own_attention_is_refused(name):
     network = timm_vit(global_pool="map", class_token=False)
     with pytest.raises(UsageError, match="pools its tokens by 'map', expected"):
         explain.relevance(network, torch.rand(1, 3, 48, 32), name)
+
+
+def test_memory_grows_with_depth_as_it_is_said_to():
+    """The benchmark at a small size: with constant memory not at all, else by one fused matrix."""
+    page = Path(__file__).parents[2] / "benchmarks" / "rollout.py"
+    benchmark = runpy.run_path(str(page), run_name="benchmark")
+    with torch.no_grad():
+        lines = benchmark["table_of_depths"]("vit_tiny_patch16_224", 2, torch.device("cpu"))
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
+    a_layer = {row[1]: float(row[-2]) for row in cells}
+    fused = 2 * 145 * 145 * 4 / 2**20
+    assert a_layer["rollout, constant memory"] == a_layer["forward, fused"] == 0
+    assert a_layer["rollout"] == pytest.approx(fused, abs=0.01)
+    assert a_layer["dense way"] == pytest.approx(3 * fused, abs=0.01), "of three heads"

@@ -13,10 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.structure import baseline, chosen
-
-AT_ONCE = 32
-"""Points of the way in one pass, over all items; bounds memory."""
+from cystgrid.explanations.passing import at_once, baseline, chosen
 
 
 def integrated_gradients(
@@ -33,7 +30,7 @@ def integrated_gradients(
             baselines=baseline(network, inputs).expand_as(inputs),
             target=target,
             n_steps=options.steps,
-            internal_batch_size=max(AT_ONCE, len(inputs)),
+            internal_batch_size=max(at_once(network, inputs), len(inputs)),
         )
     found = found.detach().float()
     return found.sum(dim=1, keepdim=True) if options.together else found

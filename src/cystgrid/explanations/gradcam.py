@@ -21,7 +21,8 @@ from torch.nn.functional import interpolate
 
 from cystgrid.errors import UsageError
 from cystgrid.explanations.attention import Transformer, spread
-from cystgrid.explanations.structure import CONVOLUTIONS, Branch, chosen, is_transformer
+from cystgrid.explanations.passing import chosen
+from cystgrid.explanations.structure import CONVOLUTIONS, Branch, is_transformer
 
 MOST_POINTWISE = 2
 """Linear layers on tokens that may follow the last convolution: those of a ConvNeXt block. More are
@@ -139,7 +140,7 @@ def _steps(network: nn.Module, part: Branch, inputs: Tensor) -> tuple[list[_Step
         nonlocal tokens
         if not isinstance(output, Tensor):
             return
-        if isinstance(module, nn.Linear | nn.MultiheadAttention) and output.ndim > 2:
+        if isinstance(module, nn.Linear) and output.ndim > 2:
             tokens += 1
         elif output.ndim == inputs.ndim:
             steps.append(_Step(module, tuple(output.shape[2:])))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.explanations.attention import Transformer, attention_shown
-from cystgrid.explanations.structure import chosen
+from cystgrid.explanations.passing import chosen
 
 
 def gradient_rollout(

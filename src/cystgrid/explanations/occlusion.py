@@ -16,11 +16,8 @@ from torch import Tensor, nn
 
 from cystgrid.errors import UsageError
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.structure import baseline, chosen
+from cystgrid.explanations.passing import at_once, baseline, chosen
 from cystgrid.models.network import Network
-
-AT_ONCE = 32
-"""Occluded inputs in one pass, at most."""
 
 
 def occlusion(
@@ -53,7 +50,7 @@ def occlusion(
             baselines=baseline(network, inputs).expand_as(inputs),
             target=chosen(network(inputs), classes),
             feature_mask=mask,
-            perturbations_per_eval=max(1, AT_ONCE // len(inputs)),
+            perturbations_per_eval=max(1, at_once(network, inputs) // len(inputs)),
         )
     return found.float()[:, : 1 if options.together else channels]
 

@@ -16,13 +16,12 @@ from cystgrid.explanations.gradcam import grad_cam
 from cystgrid.explanations.gradient_rollout import gradient_rollout
 from cystgrid.explanations.occlusion import cells, occlusion, patches
 from cystgrid.explanations.options import Options
+from cystgrid.explanations.passing import as_found, filled
 from cystgrid.explanations.rollout import rollout
 from cystgrid.explanations.structure import (
     Branch,
-    as_found,
     branches,
     channel_names,
-    filled,
     has_attention,
     has_maps,
     joint_name,
@@ -104,6 +103,9 @@ class Relevance:
 
 def methods_for(network: object) -> tuple[str, ...]:
     """Names of the methods that serve a network, the best default first.
+
+    It is seen by its parts alone. That convolutions only cut patches, so that Grad-CAM does not
+    serve after all, shows itself in the first pass.
 
     Raises:
         UsageError: it is no network.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from cystgrid.explanations.attention import Transformer, attention_shown
 from cystgrid.explanations.options import HeadFusion, Options
-from cystgrid.explanations.structure import chosen
+from cystgrid.explanations.passing import chosen
 
 
 def rollout(
