@@ -94,6 +94,13 @@ def run_checks(
             for row in _fold_rows(record, wanted, held_out(record, *pair, outer), pair, chosen,
                                   advance)
         ]  # fmt: skip
+    if not rows:
+        raise UsageError(
+            "--patients",
+            got=f"{patients}, of whom no network sees a scan",
+            expected="patients with the scans that the models use",
+            do="raise it, or choose other models",
+        )
     checks = pd.DataFrame(rows)
     tables = [table6(checks), table6_by_answer(checks)]
     write_text(output / CHECKS_FILE, csv_text(checks))
@@ -142,14 +149,11 @@ def _wanted(
 def _chosen(record: RunRecord, wanted: Wanted) -> frozenset[str]:
     """The patients to be explained, the same for every model."""
     cohort = record.recipes[wanted.pairs[0]].cohort
-    counts: dict[str, int] = {}
-    chosen = []
-    for entry in record.store.entries.values():
-        label = cohort.class_of(entry.label or "")
-        if label and (wanted.patients is None or counts.get(label, 0) < wanted.patients):
-            counts[label] = counts.get(label, 0) + 1
-            chosen.append(entry.patient)
-    return frozenset(chosen)
+    by_class: dict[str | None, list[str]] = {}
+    for name in record.tested:
+        label = cohort.class_of(record.store.entries[name].label or "")
+        by_class.setdefault(label, []).append(name)
+    return frozenset(name for names in by_class.values() for name in names[: wanted.patients])
 
 
 def _fold_rows(

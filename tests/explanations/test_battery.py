@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cystgrid.explanations.battery import CHECKS, Battery, Sample, probabilities
+from cystgrid.explanations.battery import CHECKS, LESION_CHECKS, Battery, Sample, probabilities
 from cystgrid.models.network import Network
 
 SIDE, PATCH, PLANTED = 64, 16, 6
@@ -53,7 +53,7 @@ def test_every_method_and_control_has_every_figure(found):
         for row in rows:
             assert set(row) == set(CHECKS)
             undefined = {check for check, value in row.items() if np.isnan(value)}
-            lesion = set(CHECKS[:6]) if row is rows[-1] else set()
+            lesion = set(LESION_CHECKS) if row is rows[-1] else set()
             itself = {"agreement"} if method == "occlusion-cells" else set()
             assert undefined == lesion | itself
 
@@ -80,6 +80,14 @@ def test_brightness_finds_a_bright_lesion_and_fails_the_randomisation_test(found
     assert mean(found, "brightness", "randomisation") == pytest.approx(1)
     assert mean(found, "centre", "randomisation") == pytest.approx(1)
     assert mean(found, "occlusion-patches", "randomisation") < 0.5
+
+
+def test_what_a_map_owes_to_the_image_it_has_without_the_network_too(found):
+    for control in ("brightness", "centre"):
+        same = mean(found, control, "concentration")
+        assert mean(found, control, "concentration_shuffled") == pytest.approx(same)
+    learned = mean(found, "occlusion-patches", "concentration")
+    assert mean(found, "occlusion-patches", "concentration_shuffled") < learned / 3
 
 
 def test_it_does_not_depend_on_who_else_is_looked_at(found):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cystgrid.explanations.battery import CHECKS
+from cystgrid.explanations.battery import CHECKS, LESION_CHECKS
 from cystgrid.explanations.table import PRINTED, mean_interval, table6, table6_by_answer
 
 
@@ -19,7 +19,7 @@ def figures(seed=0, patients=20):
                 row["average_precision"] += method == "brightness"
                 row["randomisation"] = 1.0 if method == "brightness" else 0.0
                 if number % 4 == 0:
-                    row |= dict.fromkeys(CHECKS[:6], float("nan"))
+                    row |= dict.fromkeys(LESION_CHECKS, float("nan"))
                 right = number % 3 > 0
                 rows.append(
                     {"model": model, "inputs": "early", "method": method, "patient": f"p{number}",
@@ -104,7 +104,7 @@ def test_the_files_say_chance_and_notice(tmp_path):
 
 def test_without_lesions_the_other_checks_are_still_there():
     checks = figures()
-    checks[list(CHECKS[:6])] = np.nan
+    checks[list(LESION_CHECKS)] = np.nan
     printed = table6(checks).printed
     assert "No window shows a known lesion" in printed.notes[0]
     assert printed.cells[0][printed.headings.index("Pointing game")].value == "--"

@@ -35,6 +35,7 @@ LESION_CHECKS = (
     "lesion_share",
     "concentration",
     "average_precision",
+    "concentration_shuffled",
 )
 """Only where the window shows a known lesion; NaN elsewhere."""
 
@@ -130,6 +131,7 @@ class Battery:
         for name in (*methods, *CONTROLS):
             maps = occluded if name == OCCLUSION_CELLS else self.maps(name, sample, self.networks)
             gain = curves.areas(order_of(maps, regions, sample.seeds)).against(chance)
+            shuffled = self.maps(name, sample, self.shuffled)
             scores = {
                 "agreement": (
                     np.full(len(maps), np.nan)  # with itself
@@ -137,9 +139,9 @@ class Battery:
                     else agreement(maps, occluded, slices)
                 ),
                 "stability": self._stability(name, sample, maps),
-                "randomisation": rank_correlation(maps, self.maps(name, sample, self.shuffled)),
+                "randomisation": rank_correlation(maps, shuffled),
             }
-            found[name] = self._rows(sample, maps, gain, scores)
+            found[name] = self._rows(sample, maps, shuffled, gain, scores)
             after_map()
         return found
 
@@ -164,13 +166,19 @@ class Battery:
         return stability(explain, sample.inputs, maps, self.cells)
 
     def _rows(
-        self, sample: Sample, maps: Tensor, gain: Areas, scores: dict[str, NDArray[np.float64]]
+        self,
+        sample: Sample,
+        maps: Tensor,
+        shuffled: Tensor,
+        gain: Areas,
+        scores: dict[str, NDArray[np.float64]],
     ) -> list[Row]:
         rows = []
         for number, lesion in enumerate(sample.lesions):
             row: Row = dict.fromkeys(LESION_CHECKS, float("nan"))
             if lesion is not None:
                 held = lesion_scores(maps[number], lesion, self.cells)
+                without = lesion_scores(shuffled[number], lesion, self.cells)
                 row |= {
                     "pointing": held.pointing,
                     "pointing_chance": held.pointing_chance,
@@ -178,6 +186,7 @@ class Battery:
                     "lesion_share": held.share,
                     "concentration": held.concentration,
                     "average_precision": held.average_precision,
+                    "concentration_shuffled": without.concentration,
                 }
             row |= {"deletion": float(gain.deletion[number])}
             row |= {"insertion": float(gain.insertion[number])}

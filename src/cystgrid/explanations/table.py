@@ -25,6 +25,7 @@ from cystgrid.provenance import NOTICE
 PRINTED = {
     "pointing": "Pointing game",
     "concentration": "Mass over chance",
+    "concentration_shuffled": "Mass shuffled",
     "average_precision": "Average precision",
     "deletion": "Deletion gain",
     "insertion": "Insertion gain",
@@ -34,8 +35,8 @@ PRINTED = {
 }
 """Checks in the printed table, and their headings."""
 
-UNMARKED = ("randomisation",)
-"""Near 1 is a failure, but below that less is not better."""
+UNMARKED = ("concentration_shuffled", "randomisation")
+"""What is said of a network that knows nothing; near the other columns, or near 1, is a failure."""
 
 RESAMPLES = 2000
 SEED = 0
@@ -147,10 +148,10 @@ def _caption(checks: pd.DataFrame) -> list[str]:
     return [
         f"{checks['patient'].nunique()} patients, each explained by the networks that never saw it",
         "In brackets after the patients: those whose window shows a known lesion, on which the "
-        "first three checks rest",
+        "lesion columns rest",
         f"[95 % interval]: BCa bootstrap of the mean, {RESAMPLES} resamples of patients",
-        "Best of each column in bold within each model, controls included: a method that stands "
-        "below a control has not shown that it finds anything",
+        "Best of each column in bold within each model, controls included: a method that finds "
+        "lesions no better than a control has not shown that it finds any",
         NOTICE,
     ]
 
@@ -167,13 +168,15 @@ def _notes(checks: pd.DataFrame) -> list[str]:
     return [
         chance,
         f"Pointing game: the peak lies in the lesion or within {TOLERANCE:.4f} of a cell's side of "
-        "it; mass: the share of positive relevance inside it over its share of the area.",
+        "it; mass: the share of positive relevance inside it over its share of the area. "
+        "Mass shuffled: the same after the network's weights were shuffled; a map whose mass is no "
+        "greater than that owes it to the image, not to what the network learned.",
         "Deletion and insertion gain: the area that the probability of the explained class loses "
         f"or wins against the mean of {RANDOM_ORDERS} random orders, as patches are taken out or "
         "put in; what is out shows its scan's mean grey value.",
         "Cell occlusion: rank correlation with the fall of the answer without each cell. "
         "Stability: rank correlation with the map of every cell mirrored, turned and in other "
-        "contrast, moved back.",
+        "contrast, moved back; brightness and centre are stable by their making.",
         "Randomised: rank correlation with the map after the network's weights were shuffled. Near "
         "1 the map is one of the image and explains no answer, whatever the other columns say.",
     ]

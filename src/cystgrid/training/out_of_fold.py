@@ -39,6 +39,7 @@ class RunRecord:
             only, since other models have no map.
         identities: of every model, as `run.json` has them; they decide which jobs are this run's.
         outer: numbers of the outer folds of the first repeat: every patient is in one of them.
+        tested: those patients, in the order of the cohort.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class RunRecord:
     recipes: dict[Pair, Recipe]
     identities: dict[Pair, dict[str, Any]]
     outer: tuple[int, ...]
+    tested: tuple[str, ...]
 
 
 def read_run(folder: Path, store: Store) -> RunRecord:
@@ -85,7 +87,9 @@ def read_run(folder: Path, store: Store) -> RunRecord:
     }
     splits = read_splits(folder / "splits.json")
     first = tuple(number for number, fold in enumerate(splits.outer) if fold.repeat == 0)
-    return RunRecord(folder, store, networks, pairs, first)
+    tested = {patient for number in first for patient in splits.outer[number].test}
+    in_order = tuple(patient for patient in store.entries if patient in tested)
+    return RunRecord(folder, store, networks, pairs, first, in_order)
 
 
 def _pair(name: str) -> Pair:
