@@ -168,10 +168,11 @@ def checked_method(member: NetworkMember, method: str, name: str) -> str:
     if not method:
         return serving[0]
     if method not in serving:
-        known = method in METHODS
+        lacks = {"attention": "attention", "maps": "maps near its end", "any": "an image"}
+        needs = METHODS[method].needs if method in METHODS else None
         raise UsageError(
             "--method",
-            got=f"{method} for {name}, a model without attention" if known else repr(method),
+            got=f"{method} for {name}, a model without {lacks[needs]}" if needs else repr(method),
             expected=f"one of {', '.join(serving)}",
             do="choose one of those",
         )
