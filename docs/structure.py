@@ -13,8 +13,9 @@ import grimp
 
 JOURNEY = (
     "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
-    "grids", "models", "training", "evaluation", "explanations", "outputs", "results", "study",
-    "cohorts", "runs", "demo", "cli",
+    "grids", "models", "training", "evaluation", "explanations", "explain", "outputs", "results",
+    "study", "cohorts", "runs", "explaining", "explaining_runs", "checking_explanations", "demo",
+    "cli",
 )  # fmt: skip
 
 

@@ -224,7 +224,7 @@ def test_a_bug_exits_with_1_and_debug_shows_where(prepared, tmp_path, monkeypatc
 
 
 def test_every_verb_has_help_with_an_example():
-    for verb in ("demo", "phantom", "prepare", "crossval", "tables", "train", "predict"):
+    for verb in ("demo", "phantom", "prepare", "crossval", "tables", "train", "predict", "explain"):
         done = cystgrid(verb, "--help")
         assert done.exit_code == 0
         assert f"Example: cystgrid {verb}" in done.output

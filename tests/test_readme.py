@@ -38,7 +38,7 @@ def commands():
 
 def test_every_verb_is_shown():
     verbs = {words[0] for words in commands()}
-    assert {"cohort", "prepare", "crossval", "tables", "train", "predict"} <= verbs
+    assert {"cohort", "prepare", "crossval", "tables", "train", "predict", "explain"} <= verbs
 
 
 def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.cohorts import run_prepare
+from cystgrid.explaining import run_explain
+from cystgrid.explaining_runs import run_figure
 from cystgrid.processes import worker_count
 from cystgrid.provenance import NOTICE
 from cystgrid.runs import run_crossval, run_predict, run_train
@@ -32,7 +34,7 @@ Say = Callable[[str], None]
 
 
 def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> None:
-    """Phantoms, preparation, nested cross-validation, tables, figures, a model and its answers.
+    """Phantoms, preparation, cross-validation, tables, figures, a model, its answers, its maps.
 
     Args:
         folder: where everything is written; run again, what is there is used.
@@ -78,12 +80,17 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
         )
     with _stage("answers for new patients", say):
         answers, _ = run_predict(folder / "model", new, folder / "answers", quiet=quiet)
+    with _stage("what the answers rest on", say):
+        explained, _ = run_explain(folder / "model", new, folder / "maps", quiet=quiet)
+        run_figure(run, folder / "prepared", run / "figures", 3, quiet=quiet)
     if not quiet:
         Console(width=160).print(table)
     say(WHY_THE_TRANSFORMER_FAILS)
     say(f"\nNew patients (DICOM):\n{answers}")
+    say(f"\nWhat they rest on:\n{explained}")
     say("\nPhantoms with known lesions, no clinical data. " + NOTICE)
-    say(f"Tables: {run / 'tables'}  pictures: {run / 'figures'}, {folder / 'answers' / 'grids'}")
+    say(f"Tables: {run / 'tables'}  pictures: {run / 'figures'}, {folder / 'answers' / 'grids'}, "
+        f"{folder / 'maps'}")  # fmt: skip
 
 
 @contextmanager

@@ -117,6 +117,7 @@ KINDS = {
     "prepared.json": "prepared patients",
     "model.json": "a model",
     "predictions.json": "answers for patients",
+    "explanations.json": "explanations for patients",
 }
 """What a folder of ours holds, by the file that names it."""
 

@@ -50,6 +50,9 @@ millions of empty ones."""
 EXACT_INTEGERS = 2**24
 """Integers up to here are exact in float32."""
 
+LONGEST_DESCRIPTION = 79
+"""Of a header's 80 bytes, the last is 0 (NIfTI-1.1)."""
+
 COMPRESSION_LEVEL = 4
 """About the size of gzip's usual level 6 for MR, in half the time."""
 
@@ -245,7 +248,9 @@ def _scaled(stored: NDArray[Any], header: NiftiHeader, where: str) -> NDArray[np
     return values
 
 
-def write_nifti(volume: Volume, path: Path, dtype: DTypeLike = np.float32) -> None:
+def write_nifti(
+    volume: Volume, path: Path, dtype: DTypeLike = np.float32, description: str = ""
+) -> None:
     """Write a scan as NIfTI-1 with qform and sform, code 1 (scanner), in mm.
 
     The same scan gives the same bytes; a reader sees the old file or the whole new one.
@@ -254,12 +259,16 @@ def write_nifti(volume: Volume, path: Path, dtype: DTypeLike = np.float32) -> No
         volume: the scan; its axes are written as they are.
         path: ends in ``.nii`` or ``.nii.gz``.
         dtype: type of a stored voxel; no scale factor is written.
+        description: for the header's ``descrip``, at most 79 characters of ASCII.
 
     Raises:
-        ValueError: ``dtype`` cannot hold the voxels exactly, or ``path`` has another suffix.
+        ValueError: ``dtype`` cannot hold the voxels exactly, ``path`` has another suffix, or the
+            description is too long.
     """
     if not path.name.lower().endswith(SUFFIXES):
         raise ValueError(f"{path.name} ends in none of {', '.join(SUFFIXES)}")
+    if len(description.encode("ascii")) > LONGEST_DESCRIPTION:
+        raise ValueError(f"a description of {len(description)} characters")
     stored = volume.voxels.astype(dtype)
     if not np.array_equal(stored.astype(np.float32), volume.voxels):
         raise ValueError(f"{np.dtype(dtype).name} cannot hold the voxels of {path.name}")
@@ -267,6 +276,7 @@ def write_nifti(volume: Volume, path: Path, dtype: DTypeLike = np.float32) -> No
     image.set_qform(volume.affine, code=1)
     image.set_sform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode("ascii")
     content = image.to_bytes()
     write_bytes(path, _gzipped(content) if path.name.lower().endswith(".gz") else content)
 

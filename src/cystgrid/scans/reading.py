@@ -40,7 +40,7 @@ def read_scan(reference: str | Path | Reference, settings: ReadSettings = DEFAUL
             expected="a series or a volume after '#'",
             do="choose labels of masks only",
         )
-    return fill_not_finite(_read_as_stored(meant, settings)).canonical()
+    return fill_not_finite(read_as_stored(meant, settings)).canonical()
 
 
 def read_mask(
@@ -63,7 +63,7 @@ def read_mask(
             not finite), or it holds several of which none is chosen, or none of those chosen.
     """
     meant = Reference.parse(reference)
-    return binary_mask(_read_as_stored(meant, settings).canonical(), meant.labels or labels)
+    return binary_mask(read_as_stored(meant, settings).canonical(), meant.labels or labels)
 
 
 def scan_files(
@@ -96,7 +96,19 @@ def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def _read_as_stored(meant: Reference, settings: ReadSettings) -> Volume:
+def read_as_stored(reference: str | Path | Reference, settings: ReadSettings = DEFAULTS) -> Volume:
+    """Read a scan or mask on its file's own grid, its axes as they are stored.
+
+    What is written on that grid lies on the file voxel by voxel.
+
+    Args:
+        reference: as for ``read_scan``.
+        settings: as for ``read_scan``.
+
+    Raises:
+        ScanError: as ``read_scan``.
+    """
+    meant = Reference.parse(reference)
     volume = _read_by_kind(meant, settings)
     return replace(volume, source=path_text(meant.path))
 

@@ -1,0 +1,100 @@
+"""Networks taken up from a run answer as they did in it, and never saw whom they answer for."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts_in_memory import write_cohort
+from cystgrid.cohort.splits import SplitSettings
+from cystgrid.errors import StoreError, UsageError
+from cystgrid.preparation.store import Store
+from cystgrid.training.nested import cross_validate
+from cystgrid.training.out_of_fold import held_out, out_of_fold_members, read_run
+from training.conftest import make_recipe
+
+NAME = "vit_tiny"
+
+
+@pytest.fixture(scope="module")
+def made(prepared, tmp_path_factory):
+    """A run of a network with late fusion and of a model that has no network."""
+    run = tmp_path_factory.mktemp("run")
+    recipe = make_recipe(
+        (NAME, "majority"),
+        models={"inputs": {"default": ("late",)}},
+        epochs=1,
+        warmup=0,
+    )
+    cross_validate(prepared, run, recipe, SplitSettings(folds=3, turns=1), workers=0, quiet=True)
+    return run, Store.open(prepared)
+
+
+def test_members_give_the_very_predictions_of_the_run(made):
+    folder, store = made
+    table = pd.read_csv(folder / "predictions.csv").set_index(["model", "patient"]).loc[NAME]
+    run = read_run(folder, store)
+    seen = []
+    for outer in run.outer:
+        fold = held_out(run, NAME, "late", outer)
+        patients = [store.load(patient) for patient in fold.patients]
+        mean = np.mean([member.probabilities(patients) for member in fold.members], axis=0)
+        expected = table.loc[list(fold.patients)].filter(like="p_").to_numpy()
+        np.testing.assert_allclose(mean, expected, atol=1e-9)
+        seen += fold.patients
+    assert sorted(seen) == sorted(store.entries)
+
+
+def test_no_member_saw_the_patients_it_explains(made):
+    folder, store = made
+    for outer in read_run(folder, store).outer:
+        tested = set(held_out(read_run(folder, store), NAME, "late", outer).patients)
+        for path in (folder / "jobs").glob(f"*/outer-{outer}/inner-*/job.json"):
+            record = json.loads(path.read_text())
+            assert not tested & {*record["train"], *record["validation"]}
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    shutil.copytree(made[0], tmp_path / "run")
+    return tmp_path / "run", made[1]
+
+
+def test_altered_weights_are_refused(copy):
+    folder, store = copy
+    weights = next((folder / "jobs").glob(f"{NAME}-*/outer-0/inner-0/model.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(StoreError, match="sha256"):
+        out_of_fold_members(folder, store, NAME, "late", 0)
+    assert out_of_fold_members(folder, store, NAME, "late", 1)
+
+
+def test_a_training_that_is_missing_or_of_other_patients_is_refused(copy):
+    folder, store = copy
+    path = next((folder / "jobs").glob(f"{NAME}-*/outer-0/inner-0/job.json"))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "test": record["test"][1:]}))
+    with pytest.raises(StoreError, match="another study, or altered"):
+        out_of_fold_members(folder, store, NAME, "late", 0)
+    path.unlink()
+    with pytest.raises(StoreError, match="no finished training"):
+        out_of_fold_members(folder, store, NAME, "late", 0)
+
+
+def test_a_model_that_is_not_in_the_run_is_refused(made):
+    folder, store = made
+    with pytest.raises(UsageError, match=f"expected a network of this run: {NAME}-late"):
+        out_of_fold_members(folder, store, "resnet18", "late", 0)
+
+
+def test_a_run_on_other_data_is_refused(made, tmp_path):
+    folder, _ = made
+    other = Store.open(write_cohort(tmp_path / "other", patients=6))
+    with pytest.raises(StoreError, match="the prepared folder that the run was trained on"):
+        read_run(folder, other)
+    with pytest.raises(StoreError, match=r"run\.json: got no such file"):
+        read_run(tmp_path, other)
