@@ -131,10 +131,12 @@ def test_maps_changed_in_place_are_those_that_are_pooled():
     images = inputs_of(network, side=64)
     with torch.no_grad():
         pooled = network.backbone.features((images - network.mean) / network.std).relu()
-    weights = network.backbone.classifier.weight[2] / pooled[0, 0].numel()
-    by_hand = (weights.reshape(1, -1, 1, 1) * pooled).sum(1).relu()
-    found = raw_grad_cam(network, branches_of(network), images, [2, 2])[0]
-    assert torch.allclose(found, by_hand.detach(), atol=1e-6)
+    weights = network.backbone.classifier.weight.detach() / pooled[0, 0].numel()
+    by_hand = torch.einsum("cf,bfhw->cbhw", weights, pooled).relu()
+    assert by_hand.max() > 1e-3
+    for number, expected in enumerate(by_hand):
+        found = raw_grad_cam(network, branches_of(network), images, [number] * 2)[0]
+        assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_of_an_inflated_network_by_hand():
