@@ -119,3 +119,17 @@ def test_the_networks_are_left_as_they_were():
     Battery((network,), 4).check(planted_sample(2), METHODS)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_networks_count_alike_however_large_their_scores():
+    quiet, loud = planted_network(1), planted_network(1)
+    with torch.no_grad():
+        for parameter in loud.backbone[2].parameters():
+            parameter.mul_(10)
+    inputs = planted_sample().inputs.expand(-1, 2, -1, -1, -1)
+    sample = planted_sample().shown(inputs)
+    pairs = ((planted_network(), quiet), (planted_network(), loud))
+    first, second = (
+        Battery(pair, cells=4).maps("occlusion-patches", sample, pair) for pair in pairs
+    )
+    torch.testing.assert_close(first, second)

@@ -80,6 +80,12 @@ def probabilities(networks: Sequence[Network], inputs: Tensor) -> Tensor:
     return torch.stack(found).mean(dim=0)
 
 
+def _as_shares(maps: Tensor) -> Tensor:
+    """Maps ``(batch, *spatial)`` whose sizes sum to 1 each; an empty one stays empty."""
+    sums = maps.abs().sum(dim=tuple(range(1, maps.ndim)), keepdim=True)
+    return maps / torch.where(sums > 0, sums, 1.0)
+
+
 @dataclass
 class Battery:
     """The checks of the networks that grade some patients.
@@ -146,7 +152,10 @@ class Battery:
         return found
 
     def maps(self, name: str, sample: Sample, networks: Sequence[Network]) -> Tensor:
-        """Each patient's map ``(batch, *spatial)`` by a method or control, mean over networks."""
+        """Each patient's map ``(batch, *spatial)`` by a method or control, mean over networks.
+
+        Each network's counts alike: it is brought to a sum of 1, of either sign, before the mean.
+        """
         if name in CONTROLS:
             spatial = sample.inputs.ndim - 3
             return CONTROLS[name](sample.inputs, spatial, self.cells, self._noise).cpu()
@@ -157,7 +166,7 @@ class Battery:
             ).values.sum(dim=1)  # of its scans
             for number, network in enumerate(networks)
         ]
-        return torch.stack(found).mean(dim=0)
+        return torch.stack([_as_shares(each) for each in found]).mean(dim=0)
 
     def _stability(self, name: str, sample: Sample, maps: Tensor) -> NDArray[np.float64]:
         def explain(inputs: Tensor) -> Tensor:
