@@ -192,6 +192,8 @@ def test_wrong_use_is_one_clear_line(world, tmp_path):
         (2, "got 4, expected 2 or 3", [world / "run", world / "prepared", "--figure", "4"]),
         (2, "got 'resnet', expected a network of this run",
          [world / "run", world / "prepared", "--figure", "3", "--models", "resnet"]),
+        (2, "got 2 networks for figure 3, expected one",
+         [world / "run", world / "prepared", "--figure", "3", "--models", "vit,resnet18"]),
         (2, "give RUN PREPARED", [world / "run", "--figure", "3"]),
         (2, "does nothing with MODEL", [world / "vit", cohort, "--models", "vit"]),
         (2, "do nothing with --check", [world / "run", world / "prepared", "--check",

@@ -145,9 +145,19 @@ def is_transformer(model: str) -> bool:
 
 
 def _chosen(run: RunRecord, models: Sequence[str], figure: int) -> list[Pair]:
-    """Which networks are shown, in the figure's order."""
+    """Which networks are shown, in the figure's order.
+
+    Raises:
+        UsageError: a run without a network, no such network, or several for Fig. 3.
+    """
     if models:
-        return [_named(run, name) for name in models]
+        pairs = list(dict.fromkeys(_named(run, name) for name in models))
+        if figure == 3 and len(pairs) > 1:
+            raise UsageError(
+                "--models", got=f"{len(pairs)} networks for figure 3", expected="one",
+                do="give one, or compare them in --figure 2",
+            )  # fmt: skip
+        return pairs
     if not run.recipes:
         raise UsageError(
             "RUN", got="a run without a network", expected="a transformer or a CNN",
