@@ -31,3 +31,19 @@ def real_weights(real_data):
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the long versions of tests/proofs")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The figures that the proofs have seen, also of tests in other processes."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    seen = [
+        f"{report.nodeid.rpartition('::')[2]}: {text}"
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
+    if seen:
+        terminalreporter.section("figures")
+        for line in sorted(seen):
+            terminalreporter.write_line(line)

@@ -87,7 +87,13 @@ def hog() -> None:
 
 def dawdle() -> None:
     """Take time."""
-    _then_refuse(lambda: time.sleep(SLOW_SECONDS))
+
+    def burn() -> None:
+        until = time.process_time() + SLOW_SECONDS
+        while time.process_time() < until:
+            pass
+
+    _then_refuse(burn)
 
 
 def litter() -> None:

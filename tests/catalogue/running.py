@@ -30,7 +30,8 @@ class Run:
     Attributes:
         exit_code: None where it had to be stopped; negative where a signal ended it.
         stdout, stderr: what it wrote, libraries below Python included.
-        seconds: wall time.
+        seconds: of processors, so that what else the machine does is not counted; wall time where
+            it had to be stopped.
         growth: bytes by which its peak resident memory exceeded what it began with; 0 where the
             system does not tell.
         left_in_tmp: what it left in the system's folder for temporary files.
@@ -82,13 +83,13 @@ def _child(pipe, arguments: list[str], folder: str, before: Callable[[], None] |
             if before is not None:
                 before()
             _reset_peak()
-            resident, began = _memory("VmRSS"), time.monotonic()
+            resident, began = _memory("VmRSS"), _processor_seconds()
             try:
                 app(arguments, prog_name="cystgrid")
                 code = 0
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
-            seconds, growth = time.monotonic() - began, _memory("VmHWM") - resident
+            seconds, growth = _processor_seconds() - began, _memory("VmHWM") - resident
             sys.stdout.flush()
             sys.stderr.flush()
             said = [_all_of(out.fileno()), _all_of(err.fileno())]
@@ -108,6 +109,11 @@ def _reset_peak() -> None:
     """Let the kernel forget the peak so far (proc(5), clear_refs); Linux only."""
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5")
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    return sum(os.times()[:4])
 
 
 def _memory(name: str) -> int:

@@ -23,30 +23,12 @@ FAST = "resnet18"
 """On images of 16 pixels it learns what there is to learn in seconds, a person's mark included."""
 
 
-def pytest_terminal_summary(terminalreporter):
-    reports = [report for group in terminalreporter.stats.values() for report in group]
-    seen = [
-        f"{report.nodeid.rpartition('::')[2]}: {text}"
-        for report in reports
-        if getattr(report, "when", "") == "call"
-        for name, text in report.user_properties
-        if name == FIGURE
-    ]
-    if seen:
-        terminalreporter.section("figures")
-        for line in sorted(seen):
-            terminalreporter.write_line(line)
-
-
-FIGURE = "figure"
-
-
 @pytest.fixture
 def figure(record_property):
     """Keeps a line for the summary."""
 
     def keep(text):
-        record_property(FIGURE, text)
+        record_property("figure", text)
 
     return keep
 
