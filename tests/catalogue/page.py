@@ -30,7 +30,8 @@ case below
 
 - there is one line, `refused: PATIENT: ...`, which names the patient, the column of the manifest
   and the field, tag or voxel at fault; no traceback;
-- the answer takes at most {seconds:.0f} s of processor time, and memory stays within `max_inflated_bytes` + 512 MB;
+- the answer takes at most {seconds:.0f} s of processor time, and memory stays within
+  `max_inflated_bytes` + 512 MB;
 - nothing of a refused patient is left in PREPARED; the other patients are prepared, and the
   command ends with exit code 4, or with 3 where nothing could be done;
 - no path, file name or text of a DICOM element is shown: any of them may hold a person's name.
