@@ -38,9 +38,9 @@ class TrainingSettings(Settings):
     """
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    learning_rate: float = Field(default=5e-4, gt=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
-    layer_decay: float = Field(default=0.75, gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = Field(default=5, ge=0)
     epochs: int = Field(default=100, ge=1)
