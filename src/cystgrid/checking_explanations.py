@@ -31,7 +31,7 @@ from cystgrid.training.recipe import job_seed
 
 CHECKS_FILE = "checks.csv"
 AT_ONCE = 8
-"""Patients whose maps are made together."""
+"""Patients whose maps are made together, at most."""
 
 SEED = 0
 THREADS = 1
@@ -70,7 +70,7 @@ def run_checks(
         prepared: folder of its prepared patients.
         output: where the tables go.
         methods: names of methods; none for all.
-        models: names of the run's networks; none for all.
+        models: the run's networks, ``model`` or ``model-inputs``; none for all.
         patients: at most so many of each class, the first in the order of the cohort.
         quiet: no progress bar.
 
@@ -117,20 +117,16 @@ def _wanted(
     Raises:
         UsageError: there is not.
     """
-    known = tuple(dict.fromkeys(model for model, _ in record.recipes))
-    for option, asked, there in (
-        ("--models", models, known),
-        ("--method", methods, tuple(METHODS)),
-    ):
-        for name in asked:
-            if name not in there:
-                raise UsageError(
-                    option,
-                    got=name,
-                    expected=f"one of {', '.join(there)}" if there else "a run that has a network",
-                    do="choose of these" if there else "give another run",
-                )
-    if not known:
+    for name in methods:
+        if name not in METHODS:
+            raise UsageError(
+                "--method",
+                got=name,
+                expected=f"one of {', '.join(METHODS)}",
+                do="choose of these",
+            )
+    pairs = [pair for name in models for pair in record.named(name)]
+    if not record.recipes:
         raise UsageError(
             str(record.folder),
             got="a run without networks",
@@ -140,7 +136,7 @@ def _wanted(
     if patients is not None and patients < 1:
         raise UsageError("--patients", got=patients, expected="1 or more", do="raise it")
     return Wanted(
-        tuple(pair for pair in record.recipes if not models or pair[0] in models),
+        tuple(pair for pair in record.recipes if not models or pair in pairs),
         tuple(name for name in METHODS if not methods or name in methods),
         patients,
     )
@@ -171,8 +167,9 @@ def _fold_rows(
     serving = methods_for(networks[0])
     methods = [name for name in wanted.methods if name in serving]
     patients = [patient for patient in fold.patients if patient in chosen]
-    for first in range(0, len(patients), AT_ONCE):
-        names = patients[first : first + AT_ONCE]
+    at_once = min(AT_ONCE, networks[0].form.at_once)
+    for first in range(0, len(patients), at_once):
+        names = patients[first : first + at_once]
         sample = _sample(record, fold, pair, names)
         found = battery.check(sample, methods, lambda: advance(len(names)))  # noqa: B023
         advance((len(wanted.methods) - len(methods)) * len(names))

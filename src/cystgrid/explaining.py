@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cystgrid.cohort.manifest import Patient, read_manifest
+from cystgrid.cohort.manifest import Patient, asked_patients
 from cystgrid.errors import CystgridError, UsageError
 from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import patient_map
@@ -66,7 +66,7 @@ def run_explain(
     check_class(wanted, chosen, model.classes)
     made = options or Options()
     check_options(made, chosen)
-    patients = [source] if isinstance(source, Patient) else _listed(source, model)
+    patients = asked_patients(source, model.cohort)
     question = _question(model, chosen, wanted, made)
     refuse_other_explanations(question, [patient.patient for patient in patients], output)
     explained: list[Explanation] = []
@@ -216,10 +216,6 @@ def check_options(options: Options, method: str) -> None:
             expected="the method rollout",
             do="leave it out, or choose --method rollout",
         )
-
-
-def _listed(manifest: Path, model: DeployedModel) -> list[Patient]:
-    return list(read_manifest(manifest, model.cohort).patients)
 
 
 def _question(model: DeployedModel, method: str, wanted: str, options: Options) -> dict[str, Any]:

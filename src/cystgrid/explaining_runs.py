@@ -174,22 +174,9 @@ def _chosen(run: RunRecord, models: Sequence[str], figure: int) -> list[Pair]:
 
 
 def _named(run: RunRecord, name: str) -> Pair:
-    """A network by ``model`` (its early fusion, else its first inputs) or ``model-inputs``.
-
-    Raises:
-        UsageError: the run has no such network.
-    """
-    for pair in run.recipes:
-        if name == "-".join(pair):
-            return pair
-    inputs = [inputs for model, inputs in run.recipes if model == name]
-    if not inputs:
-        raise UsageError(
-            "--models", got=repr(name),
-            expected=f"a network of this run: {', '.join('-'.join(each) for each in run.recipes)}",
-            do="choose one of them",
-        )  # fmt: skip
-    return name, "early" if "early" in inputs else inputs[0]
+    """A network by ``model-inputs`` or ``model``: then its early fusion, else its first inputs."""
+    found = run.named(name)
+    return next((pair for pair in found if pair[1] == "early"), found[0])
 
 
 def _predictions(run: RunRecord, pairs: Sequence[Pair]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.table import Table
 
 from cystgrid.cohort.classes import CohortSettings
-from cystgrid.cohort.manifest import Patient, is_box, read_manifest
+from cystgrid.cohort.manifest import Patient, asked_patients, is_box
 from cystgrid.cohort.published import given_splits
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
@@ -193,10 +193,6 @@ def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -
     )
 
 
-def _listed(manifest: Path, cohort: CohortSettings) -> list[Patient]:
-    return list(read_manifest(manifest, cohort).patients)
-
-
 def run_predict(
     model_folder: Path,
     source: Path | Patient,
@@ -218,7 +214,7 @@ def run_predict(
         The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
     """
     model = load_model(model_folder, features)
-    patients = [source] if isinstance(source, Patient) else _listed(source, model.cohort)
+    patients = asked_patients(source, model.cohort)
     refuse_other_answers(model, [patient.patient for patient in patients], output)
     answers, refused = predict_patients(model, patients, quiet=quiet)
     if not answers:

@@ -77,8 +77,11 @@ def test_the_same_run_gives_the_same_bytes(made, tmp_path):
     ("asked", "said"),
     [
         ({"methods": ("rolout",)}, "--method: got rolout, expected one of rollout"),
-        ({"models": ("resnet18",)}, "--models: got resnet18, expected one of vit_tiny"),
-        ({"models": ("majority",)}, "--models: got majority"),
+        (
+            {"models": ("resnet18",)},
+            "--models: got 'resnet18', expected a network of this run: vit_tiny",
+        ),
+        ({"models": ("majority",)}, "--models: got 'majority'"),
         ({"patients": 0}, "--patients: got 0"),
     ],
 )

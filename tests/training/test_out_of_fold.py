@@ -12,7 +12,7 @@ from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import StoreError, UsageError
 from cystgrid.preparation.store import Store
 from cystgrid.training.nested import cross_validate
-from cystgrid.training.out_of_fold import held_out, out_of_fold_members, read_run
+from cystgrid.training.out_of_fold import held_out, read_run
 from training.conftest import make_recipe
 
 NAME = "vit_tiny"
@@ -69,8 +69,8 @@ def test_altered_weights_are_refused(copy):
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(StoreError, match="sha256"):
-        out_of_fold_members(folder, store, NAME, "late", 0)
-    assert out_of_fold_members(folder, store, NAME, "late", 1)
+        held_out(read_run(folder, store), NAME, "late", 0)
+    assert held_out(read_run(folder, store), NAME, "late", 1)
 
 
 def test_a_training_that_is_missing_or_of_other_patients_is_refused(copy):
@@ -79,16 +79,21 @@ def test_a_training_that_is_missing_or_of_other_patients_is_refused(copy):
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "test": record["test"][1:]}))
     with pytest.raises(StoreError, match="another study, or altered"):
-        out_of_fold_members(folder, store, NAME, "late", 0)
+        held_out(read_run(folder, store), NAME, "late", 0)
     path.unlink()
     with pytest.raises(StoreError, match="no finished training"):
-        out_of_fold_members(folder, store, NAME, "late", 0)
+        held_out(read_run(folder, store), NAME, "late", 0)
 
 
 def test_a_model_that_is_not_in_the_run_is_refused(made):
     folder, store = made
     with pytest.raises(UsageError, match=f"expected a network of this run: {NAME}-late"):
-        out_of_fold_members(folder, store, "resnet18", "late", 0)
+        read_run(folder, store).named("resnet18")
+
+
+def test_a_network_is_named_with_its_inputs_or_without(made):
+    run = read_run(*made)
+    assert run.named(NAME) == run.named(f"{NAME}-late") == ((NAME, "late"),)
 
 
 def test_a_run_on_other_data_is_refused(made, tmp_path):

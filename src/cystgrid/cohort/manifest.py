@@ -104,6 +104,13 @@ def read_manifest(path: Path, settings: CohortSettings | None = None) -> Manifes
     )
 
 
+def asked_patients(source: Path | Patient, settings: CohortSettings) -> list[Patient]:
+    """Those of a manifest, or the one that was given."""
+    return (
+        [source] if isinstance(source, Patient) else list(read_manifest(source, settings).patients)
+    )
+
+
 def manifest_faults(
     path: Path, settings: CohortSettings | None = None
 ) -> tuple[Manifest, tuple[Finding, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cystgrid.errors import StoreError
 from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.explanations.placing import on_scan
+from cystgrid.outputs.question import refuse_other_question
 from cystgrid.outputs.relevance import Panel, draw_relevance
 from cystgrid.outputs.relevance_figures import map_panels, scan_panels
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import file_name
-from cystgrid.provenance import NOTICE, refuse_other_kind, versions, write_json, write_text
+from cystgrid.provenance import NOTICE, versions, write_json, write_text
 from cystgrid.scans.nifti import write_nifti
 from cystgrid.scans.volume import Volume
 
@@ -72,23 +71,13 @@ def refuse_other_explanations(
     Raises:
         StoreError: the folder holds such explanations, or something else of ours.
     """
-    refuse_other_kind(folder, RECORD)
-    path = folder / RECORD
-    if not path.exists():
-        return
-    try:
-        record = json.loads(path.read_bytes())
-        before = {row["patient"] for row in record["patients"]}
-        same = record["question"] == question and before <= set(patients)
-    except (ValueError, KeyError, TypeError):
-        same = False
-    if not same:
-        raise StoreError(
-            path,
-            got="explanations for other patients, of another model, or made in another way",
-            expected="a new folder, or the same question",
-            do="choose another folder",
-        )
+    refuse_other_question(
+        folder,
+        RECORD,
+        {"question": question},
+        patients,
+        "explanations for other patients, of another model, or made in another way",
+    )
 
 
 def write_explanations(

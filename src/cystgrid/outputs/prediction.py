@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cystgrid.errors import StoreError
 from cystgrid.outputs.grids import GridPicture, draw_grids
+from cystgrid.outputs.question import refuse_other_question
 from cystgrid.preparation.store import file_name
-from cystgrid.provenance import NOTICE, refuse_other_kind, versions, write_json, write_text
+from cystgrid.provenance import NOTICE, versions, write_json, write_text
 from cystgrid.training.answer import Answer
 from cystgrid.training.deployed import DeployedModel
 
@@ -46,23 +45,13 @@ def refuse_other_answers(model: DeployedModel, patients: Iterable[str], folder: 
     Raises:
         StoreError: the folder holds such answers, or something else of ours.
     """
-    refuse_other_kind(folder, ANSWERS)
-    path = folder / ANSWERS
-    if not path.exists():
-        return
-    try:
-        record = json.loads(path.read_bytes())
-        before = {answer["patient"] for answer in record["patients"]}
-        same = record["model_sha256"] == model.sha256 and before <= set(patients)
-    except (ValueError, KeyError, TypeError):
-        same = False
-    if not same:
-        raise StoreError(
-            path,
-            got="answers for other patients, or of another model",
-            expected="a new folder, or the same question",
-            do="choose another folder",
-        )
+    refuse_other_question(
+        folder,
+        ANSWERS,
+        {"model_sha256": model.sha256},
+        patients,
+        "answers for other patients, or of another model",
+    )
 
 
 def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path) -> Path:

@@ -49,6 +49,23 @@ class RunRecord:
     outer: tuple[int, ...]
     tested: tuple[str, ...]
 
+    def named(self, name: str) -> tuple[Pair, ...]:
+        """The networks of a name: ``model-inputs`` is one, ``model`` all that has its name.
+
+        Raises:
+            UsageError: the run has no such network.
+        """
+        found = tuple(pair for pair in self.recipes if name in (pair[0], "-".join(pair)))
+        if not found:
+            there = ", ".join("-".join(pair) for pair in self.recipes)
+            raise UsageError(
+                "--models",
+                got=repr(name),
+                expected=f"a network of this run: {there or 'it has none'}",
+                do="choose one of them" if there else "give another run",
+            )
+        return found
+
 
 def read_run(folder: Path, store: Store) -> RunRecord:
     """Read what a run is, and check that it was made of these prepared patients.
@@ -138,17 +155,9 @@ def held_out(run: RunRecord, model: str, inputs: str, outer: int) -> HeldOut:
         outer: number of the outer fold.
 
     Raises:
-        UsageError: the run has no such network.
         StoreError: a training is missing, altered, or of another study.
     """
     pair = (model, inputs)
-    if pair not in run.recipes:
-        raise UsageError(
-            "--models",
-            got=f"{model} on {inputs}",
-            expected=f"a network of this run: {', '.join('-'.join(each) for each in run.recipes)}",
-            do="choose one of them",
-        )
     place = run.folder / "jobs" / f"{model}-{inputs}" / f"outer-{outer}"
     inner = read_splits(run.folder / "splits.json").outer[outer].inner
     records = [_job(run, pair, place / f"inner-{number}") for number in range(len(inner))]
@@ -189,22 +198,3 @@ def _job(run: RunRecord, pair: Pair, folder: Path) -> dict[str, Any]:
             do=RUN_AGAIN,
         )
     return record
-
-
-def out_of_fold_members(
-    folder: Path, store: Store, model: str, inputs: str, outer: int
-) -> tuple[NetworkMember, ...]:
-    """The networks that graded one outer fold's patients and never saw them.
-
-    Args:
-        folder: RUN.
-        store: PREPARED, opened.
-        model: name in the study.
-        inputs: which modalities.
-        outer: number of the outer fold.
-
-    Raises:
-        UsageError: the run has no such network.
-        StoreError: no run of these data, or a training that is missing or altered.
-    """
-    return held_out(read_run(folder, store), model, inputs, outer).members
