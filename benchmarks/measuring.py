@@ -198,7 +198,7 @@ def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:
 def share_of_peak(
     work: Work, flops: float, dtype: torch.dtype, device: torch.device, rounds: int = 5
 ) -> float:
-    """Part of the peak that work reaches (0-1), with matrix products in turn: both meet one machine.
+    """Part of the peak that work reaches (0-1), with matrix products taking turns.
 
     Args:
         work: without arguments.
