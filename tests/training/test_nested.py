@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ import pytest
 
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import CohortError, StoreError, WeightsError
+from cystgrid.training import engine
 from cystgrid.training import job as jobs
-from cystgrid.training import nested
 from cystgrid.training.nested import cross_validate
+from cystgrid.training.site import this_site
 from training.conftest import make_patient, make_recipe, write_store
 
 SPLITS = SplitSettings(folds=3)
@@ -125,7 +127,8 @@ def test_other_data_another_recipe_or_version_is_refused_by_name(
     other = write_store(tmp_path, [make_patient(n, signal=1.0) for n in range(18)])
     with pytest.raises(StoreError, match="prepared"):
         run(other, folder)
-    monkeypatch.setattr(nested, "versions", lambda: {"cystgrid": "0.0.0"})
+    other_version = replace(this_site(), versions={"cystgrid": "0.0.0"})
+    monkeypatch.setattr(engine, "this_site", lambda: other_version)
     with pytest.raises(StoreError, match="version"):
         run(prepared, folder)
 

@@ -15,16 +15,16 @@ from typing import Any
 from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.processes import worker_count
 from cystgrid.provenance import digest, refuse_other_kind, write_json
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
-from cystgrid.training.engine import run_jobs
+from cystgrid.training.engine import open_engine, run_jobs
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
 from cystgrid.training.nested import labelled_members
 from cystgrid.training.recipe import Recipe, job_seed
 from cystgrid.training.settings import DeploySettings
+from cystgrid.training.site import Site
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class _MemberJob:
     @property
     def record(self) -> Path:
         return self.folder / f".{self.name}.json"
+
+    @property
+    def epochs(self) -> int:
+        return self.recipe.epochs_of(self.model)
 
 
 def train_model(
@@ -84,18 +88,13 @@ def train_model(
     model, inputs = recipe.models.pairs()[0]
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
-    jobs = _member_jobs(store, folder, recipe, settings, model, inputs)
-    if copies == "refuse":
-        check_inner_copies(store.copies(), [job.fold for job in jobs])
-    missing = [job for job in jobs if not _is_finished(job)]
-    run_jobs(
-        missing,
-        _run_member,
-        epochs=recipe.epochs_of(model) * len(missing),
-        quiet=quiet,
-        workers=worker_count(workers, recipe.training_of(model).threads),
-        title=f"{len(missing)} of {len(jobs)} members",
-    )
+    with open_engine(workers, recipe.training_of(model).threads) as engine:
+        jobs = _member_jobs(store, folder, recipe, settings, engine.site)
+        if copies == "refuse":
+            check_inner_copies(store.copies(), [job.fold for job in jobs])
+        missing = [job for job in jobs if not _is_finished(job)]
+        title = f"{len(missing)} of {len(jobs)} members"
+        run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
     records = [json.loads(job.record.read_text("utf-8"))["member"] for job in jobs]
     patients = labelled_members(store, recipe.cohort)
     path = write_model(folder, store, patients, recipe, model, inputs, records)
@@ -124,8 +123,11 @@ def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) 
 
 
 def _member_jobs(
-    store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, model: str, inputs: str
+    store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, site: Site
 ) -> list[_MemberJob]:
+    model, inputs = recipe.models.pairs()[0]
+    identity = [store.digest, recipe.identity(model, inputs), site.device]
+    identity.append(site.precision(recipe.training_of(model).precision))
     seed = recipe.training_of(model).seed
     folds = validation_splits(labelled_members(store, recipe.cohort), settings.folds, seed)
     alone = settings.members == 1
@@ -139,7 +141,7 @@ def _member_jobs(
             recipe,
             model,
             inputs,
-            digest([store.digest, recipe.identity(model, inputs), asdict(fold), number]),
+            digest([*identity, asdict(fold), number]),
         )
         for number, fold in enumerate(folds[: settings.members])
     ]

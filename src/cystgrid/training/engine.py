@@ -8,45 +8,104 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import begin_worker, interrupts_held, stop
+from cystgrid.processes import begin_worker, interrupts_held, stop, worker_count
 from cystgrid.progress import Advance, progress_bar
+from cystgrid.training.recipe import Recipe
+from cystgrid.training.site import Site, this_site
 
-Job = TypeVar("Job")
 Run = Callable[[Any, Callable[[], None]], None]
-"""Runs one job; its second argument is called once an epoch."""
+"""Runs one job, a function of a module; its second argument is called once an epoch."""
 
 _ticks: SimpleQueue[int] | None = None
 
 
-def run_jobs(
-    jobs: Sequence[Job], run: Run, *, workers: int, epochs: int, title: str, quiet: bool
-) -> None:
-    """Run every job; the first failure stops the rest and is raised as it was.
+class Job(Protocol):
+    """A training that can be given to any machine; a picklable, frozen dataclass.
+
+    Attributes:
+        model: name in the study.
+        prepared: folder of the store.
+        folder: into which the result goes.
+        recipe: the study's; it may name files of this machine.
+        record: the file that is written last, and makes the job count; in ``folder``.
+        epochs: how often it ticks.
+    """
+
+    @property
+    def model(self) -> str: ...  # noqa: D102 - described above, as the others
+    @property
+    def prepared(self) -> Path: ...  # noqa: D102
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def recipe(self) -> Recipe: ...  # noqa: D102
+    @property
+    def record(self) -> Path: ...  # noqa: D102
+    @property
+    def epochs(self) -> int: ...  # noqa: D102
+
+
+class Engine(Protocol):
+    """Something that runs jobs."""
+
+    @property
+    def site(self) -> Site:
+        """What every machine that takes a job is like."""
+
+    def run(self, jobs: Sequence[Job], run: Run, advance: Advance) -> None:
+        """Run every job; the first failure stops the rest and is raised as it was."""
+
+
+@contextmanager
+def open_engine(workers: int | None, threads: int) -> Iterator[Engine]:
+    """The engine, for as long as it is needed.
 
     Args:
-        jobs: picklable.
-        run: a function of a module, so that workers can import it.
-        workers: processes; 0 runs the jobs in this one.
-        epochs: how many epochs all jobs have together, for the progress bar.
-        title: of the bar.
-        quiet: no bar.
+        workers: jobs at a time; None for as many as there are cores, and 0 for this process.
+        threads: of the processor, that a job uses.
+    """
+    yield LocalEngine(worker_count(workers, threads))
+
+
+def run_jobs(jobs: Sequence[Job], run: Run, engine: Engine, *, title: str, quiet: bool) -> None:
+    """Run every job where ``engine`` says, with one bar over all their epochs.
 
     Raises:
         StoreError: a worker died without a word (killed, or out of memory).
     """
-    with progress_bar(title, epochs, quiet=quiet) as advance:
-        if workers == 0:
+    total = sum(job.epochs for job in jobs)
+    with progress_bar(title, total, quiet=quiet) as advance:
+        engine.run(jobs, run, advance)
+
+
+class LocalEngine:
+    """Worker processes of this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        """Processes; 0 runs the jobs in this one."""
+
+    @property
+    def site(self) -> Site:
+        """What this machine is like."""
+        return this_site()
+
+    def run(self, jobs: Sequence[Job], run: Run, advance: Advance) -> None:
+        """Run every job; the first failure stops the rest and is raised as it was."""
+        if self.workers == 0:
             for job in jobs:
                 run(job, lambda: advance(1))
-            return
-        _run_in_processes(jobs, run, min(workers, max(len(jobs), 1)), advance)
+        elif jobs:
+            _run_in_processes(jobs, run, min(self.workers, len(jobs)), advance)
 
 
 def _run_in_processes(jobs: Sequence[Job], run: Run, workers: int, advance: Advance) -> None:

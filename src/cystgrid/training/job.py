@@ -73,6 +73,11 @@ class Training:
         """How often it ticks."""
         return self.recipe.epochs_of(self.model)
 
+    @property
+    def record(self) -> Path:
+        """Written last."""
+        return self.folder / "job.json"
+
 
 def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     """Train one model, let it predict its validation and test patients, and put all on disk.
@@ -90,7 +95,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     for name, text in texts.items():
         write_text(job.folder / name, text)
     write_json(
-        job.folder / "job.json",
+        job.record,
         {
             "key": job.key,
             "model": job.model,
@@ -140,7 +145,7 @@ def read_probabilities(job: Training, name: str) -> pd.DataFrame:
 def is_finished(job: Training) -> bool:
     """Whether the job's folder holds a whole, unaltered training of just this job."""
     try:
-        record = json.loads((job.folder / "job.json").read_text("utf-8"))
+        record = json.loads(job.record.read_text("utf-8"))
         read_checked(job.folder / record["weights"], record["sha256"])
         for name, sha256 in record["files"].items():
             read_checked(job.folder / name, sha256)

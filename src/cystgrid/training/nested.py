@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,16 +28,15 @@ from cystgrid.cohort.splits import (
 from cystgrid.errors import CohortError, StoreError
 from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.store import Store
-from cystgrid.processes import worker_count
-from cystgrid.provenance import digest, refuse_other_kind, versions, write_json
+from cystgrid.provenance import digest, refuse_other_kind, write_json
 from cystgrid.training import outcome
 from cystgrid.training.decision import Pair, fuse, fused_name
-from cystgrid.training.device import resolve_precision, training_device
-from cystgrid.training.engine import run_jobs
+from cystgrid.training.engine import Engine, open_engine, run_jobs
 from cystgrid.training.job import PEER, Training, is_finished, run_training
 from cystgrid.training.leakage import check_copies
 from cystgrid.training.member import channel_positions
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.site import Site
 
 DECISIONS = "decision.json"
 """Of a run: the weights of its decision fusions, and the patients each was learned on."""
@@ -86,15 +85,19 @@ def cross_validate(
     splits = given or nested_splits(members, splitting)
     if splitting.copies == "refuse":
         check_copies(store.copies(), splits)
-    splits = _settle_run(run, store, recipe, splits, pairs)
-    jobs = [job for pair in pairs for job in _trainings(store, run, recipe, splits, pair)]
-    if protocol == "peer":
-        jobs += [job for pair in pairs for job in _peer_trainings(store, run, recipe, splits, pair)]
-    _run_missing(jobs, recipe, workers, quiet)
+    threads = max(recipe.training_of(model).threads for model, _ in pairs)
+    with open_engine(workers, threads) as engine:
+        site = engine.site
+        splits = _settle_run(run, store, recipe, splits, pairs, site)
+        asked = _Asked(store, run, recipe, splits, site)
+        jobs = [job for pair in pairs for job in asked.nested(pair)]
+        if protocol == "peer":
+            jobs += [job for pair in pairs for job in asked.peers(pair)]
+        _run_missing(jobs, engine, quiet)
     done = {job.folder for job in jobs}
     known = dict.fromkeys([*_recorded_pairs(run), *pairs])
-    nested = [_trainings(store, run, recipe, splits, pair) for pair in known]
-    peers = [_peer_trainings(store, run, recipe, splits, pair) for pair in known]
+    nested = [asked.nested(pair) for pair in known]
+    peers = [asked.peers(pair) for pair in known]
     return _write_outcome(
         run,
         store,
@@ -115,19 +118,10 @@ def _whole(models: Sequence[Sequence[Training]], done: set[Path]) -> list[Traini
     ]
 
 
-def _run_missing(
-    jobs: Sequence[Training], recipe: Recipe, workers: int | None, quiet: bool
-) -> None:
+def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool) -> None:
     missing = [job for job in jobs if not is_finished(job)]
-    threads = max((recipe.training_of(job.model).threads for job in jobs), default=1)
-    run_jobs(
-        missing,
-        run_training,
-        workers=worker_count(workers, threads),
-        epochs=sum(job.epochs for job in missing),
-        title=f"{len(missing)} of {len(jobs)} trainings",
-        quiet=quiet,
-    )
+    title = f"{len(missing)} of {len(jobs)} trainings"
+    run_jobs(missing, run_training, engine, title=title, quiet=quiet)
 
 
 def labelled_members(store: Store, cohort: CohortSettings) -> list[Member]:
@@ -145,34 +139,36 @@ def labelled_members(store: Store, cohort: CohortSettings) -> list[Member]:
 
 
 def _settle_run(
-    run: Path, store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[Pair]
+    run: Path, store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[Pair], site: Site
 ) -> Splits:
-    """Write down what this run is, or check that the folder holds the same one."""
-    device = training_device()
+    """Write down what this run is, or check that the folder holds the same one.
+
+    Device, arithmetic and versions are those of where the trainings run, which need not be here.
+    """
     card: dict[str, Any] = {
         "prepared": store.digest,
         "splits": digest(asdict(splits)),
-        "version": versions()["cystgrid"],
-        "device": device.type,
+        "version": site.versions["cystgrid"],
+        "device": site.device,
         "models": {},
     }
     for model, inputs in pairs:
-        card["models"][f"{model}-{inputs}"] = _identity(recipe, model, inputs)
+        card["models"][f"{model}-{inputs}"] = _identity(recipe, model, inputs, site)
     path = run / "run.json"
     if path.is_file():
         old = json.loads(path.read_text("utf-8"))
         _refuse_difference(old, card, path)
         card["models"] = {**old["models"], **card["models"]}
-    write_json(path, {**card, "versions": versions()})
+    write_json(path, {**card, "versions": site.versions})
     if (run / "splits.json").is_file():
         return read_splits(run / "splits.json")
     write_splits(splits, run / "splits.json")
     return splits
 
 
-def _identity(recipe: Recipe, model: str, inputs: str) -> dict[str, Any]:
-    """What decides a training's bytes besides data and folds, with the arithmetic taken here."""
-    precision = resolve_precision(recipe.training_of(model).precision, training_device())
+def _identity(recipe: Recipe, model: str, inputs: str, site: Site) -> dict[str, Any]:
+    """What decides a training's bytes besides data and folds, with the arithmetic taken there."""
+    precision = site.precision(recipe.training_of(model).precision)
     return {**recipe.identity(model, inputs), "precision": precision}
 
 
@@ -198,31 +194,39 @@ def _refuse_difference(old: dict[str, Any], new: dict[str, Any], path: Path) -> 
                 )
 
 
-def _trainings(
-    store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
-) -> list[Training]:
-    """The nested trainings of one model on one kind of inputs."""
-    jobs = _Jobs(store, run, recipe, pair)
-    return [
-        jobs.training(i, j, fold, outer.test)
-        for i, outer in enumerate(splits.outer)
-        for j, fold in enumerate(outer.inner)
-    ]
+@dataclass(frozen=True)
+class _Asked:
+    """A run, of which the jobs of one model on one kind of inputs can be asked."""
 
+    store: Store
+    run: Path
+    recipe: Recipe
+    splits: Splits
+    site: Site
 
-def _peer_trainings(
-    store: Store, run: Path, recipe: Recipe, splits: Splits, pair: Pair
-) -> list[Training]:
-    """One training an outer fold, which that fold selects: what published code does."""
-    jobs = _Jobs(store, run, recipe, pair)
-    leaky = zip(splits.outer, peer_folds(splits), strict=True)
-    return [jobs.training(i, PEER, fold, outer.test) for i, (outer, fold) in enumerate(leaky)]
+    def nested(self, pair: Pair) -> list[Training]:
+        """The nested trainings."""
+        jobs = self._jobs(pair)
+        return [
+            jobs.training(i, j, fold, outer.test)
+            for i, outer in enumerate(self.splits.outer)
+            for j, fold in enumerate(outer.inner)
+        ]
+
+    def peers(self, pair: Pair) -> list[Training]:
+        """One training an outer fold, which that fold selects: what published code does."""
+        jobs = self._jobs(pair)
+        leaky = zip(self.splits.outer, peer_folds(self.splits), strict=True)
+        return [jobs.training(i, PEER, fold, outer.test) for i, (outer, fold) in enumerate(leaky)]
+
+    def _jobs(self, pair: Pair) -> _Jobs:
+        return _Jobs(self.store, self.run, self.recipe, pair, self.site)
 
 
 class _Jobs:
     """Makes the jobs of one model on one kind of inputs, of the patients that have such scans."""
 
-    def __init__(self, store: Store, run: Path, recipe: Recipe, pair: Pair) -> None:
+    def __init__(self, store: Store, run: Path, recipe: Recipe, pair: Pair, site: Site) -> None:
         self.store, self.run, self.recipe, self.pair = store, run, recipe, pair
         wanted = set(CHANNELS[pair[1]])
         self.blind = {
@@ -230,7 +234,7 @@ class _Jobs:
             for entry in store.entries.values()
             if wanted and not wanted & set(entry.modalities)
         }
-        self.identity = {"prepared": store.digest, **_identity(recipe, *pair)}
+        self.identity = {"prepared": store.digest, **_identity(recipe, *pair, site)}
 
     def training(self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]) -> Training:
         """The job of one inner fold (or ``peer``) in outer fold ``i``."""
