@@ -24,8 +24,9 @@ from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
+from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.job import CURVE
-from cystgrid.training.nested import Protocol, cross_validate, labelled_members
+from cystgrid.training.nested import cross_validate
 
 
 def run_crossval(

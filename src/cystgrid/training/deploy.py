@@ -18,10 +18,10 @@ from cystgrid.preparation.store import Store
 from cystgrid.provenance import digest, refuse_other_kind, write_json
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
+from cystgrid.training.design import labelled_members
 from cystgrid.training.engine import open_engine, run_jobs
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
-from cystgrid.training.nested import labelled_members
 from cystgrid.training.recipe import Recipe, job_seed
 from cystgrid.training.settings import DeploySettings
 from cystgrid.training.site import Site

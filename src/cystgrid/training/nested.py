@@ -1,4 +1,4 @@
-"""Nested cross-validation: folds, their trainings, and what a run's folder says of itself.
+"""Nested cross-validation: folds, their trainings, and the tables of what they predict.
 
 An outer fold's prediction is the mean of its inner models' probabilities. Beside it, on request,
 the protocol of much published code: the test fold chooses the epoch (``protocol = "peer"``).
@@ -6,43 +6,25 @@ the protocol of much published code: the test fold chooses the epoch (``protocol
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from cystgrid.cohort.classes import CohortSettings
-from cystgrid.cohort.splits import (
-    InnerFold,
-    Member,
-    Splits,
-    SplitSettings,
-    nested_splits,
-    peer_folds,
-    read_splits,
-    write_splits,
-)
-from cystgrid.errors import CohortError, StoreError
-from cystgrid.models.registry import CHANNELS
-from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest, refuse_other_kind, write_json
+from cystgrid.cohort.splits import Splits, SplitSettings
+from cystgrid.provenance import write_json
 from cystgrid.training import outcome
-from cystgrid.training.decision import Pair, fuse, fused_name
+from cystgrid.training.decision import fuse, fused_name
+from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import Engine, open_engine, run_jobs
-from cystgrid.training.job import PEER, Training, is_finished, run_training
-from cystgrid.training.leakage import check_copies
-from cystgrid.training.member import channel_positions
+from cystgrid.training.job import Training, is_finished, run_training
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.site import Site
+from cystgrid.training.run_card import recorded_pairs, settle
 
 DECISIONS = "decision.json"
 """Of a run: the weights of its decision fusions, and the patients each was learned on."""
-
-Protocol = Literal["nested", "peer"]
-"""``peer`` runs the nested trainings too: its optimism is a number beside the honest one."""
 
 
 def cross_validate(
@@ -75,37 +57,17 @@ def cross_validate(
         StoreError: the folder holds a run of other data, another recipe or another version.
         CohortError: the cohort does not fit the study, or copies of a scan would be split apart.
     """
-    refuse_other_kind(run, "run.json")
-    store = Store.open(prepared)
-    members = labelled_members(store, recipe.cohort)
-    pairs = recipe.models.pairs()
-    recipe.models.fusion_pairs()  # what cannot be fused is said before anything is trained
-    for _, inputs in pairs:
-        channel_positions(store.modalities, inputs)
-    splits = given or nested_splits(members, splitting)
-    if splitting.copies == "refuse":
-        check_copies(store.copies(), splits)
-    threads = max(recipe.training_of(model).threads for model, _ in pairs)
-    with open_engine(workers, threads) as engine:
+    planned = design(prepared, run, recipe, splitting, given=given, protocol=protocol)
+    with open_engine(workers, planned.threads) as engine:
         site = engine.site
-        splits = _settle_run(run, store, recipe, splits, pairs, site)
-        asked = _Asked(store, run, recipe, splits, site)
-        jobs = [job for pair in pairs for job in asked.nested(pair)]
-        if protocol == "peer":
-            jobs += [job for pair in pairs for job in asked.peers(pair)]
+        settle(run, planned.card(site), planned.splits, site)
+        jobs = planned.trainings(site)
         _run_missing(jobs, engine, quiet)
     done = {job.folder for job in jobs}
-    known = dict.fromkeys([*_recorded_pairs(run), *pairs])
-    nested = [asked.nested(pair) for pair in known]
-    peers = [asked.peers(pair) for pair in known]
-    return _write_outcome(
-        run,
-        store,
-        recipe,
-        [o.repeat for o in splits.outer],
-        _whole(nested, done),
-        _whole(peers, done),
-    )
+    known = dict.fromkeys([*recorded_pairs(run), *planned.pairs])
+    nested = [planned.nested(pair, site) for pair in known]
+    peers = [planned.peers(pair, site) for pair in known]
+    return write_outcome(planned, _whole(nested, done), _whole(peers, done))
 
 
 def _whole(models: Sequence[Sequence[Training]], done: set[Path]) -> list[Training]:
@@ -124,159 +86,12 @@ def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool) -> None:
     run_jobs(missing, run_training, engine, title=title, quiet=quiet)
 
 
-def labelled_members(store: Store, cohort: CohortSettings) -> list[Member]:
-    """The patients of a store whose label is one of the study's classes, after its merges.
-
-    Those without a label cannot be scored; those whose label the study excludes are left out.
-
-    Raises:
-        CohortError: a label that the study does not know.
-    """
-    named = [(entry, cohort.class_of(entry.label or "")) for entry in store.entries.values()]
-    return [
-        Member(entry.patient, label, entry.center, entry.group) for entry, label in named if label
-    ]
-
-
-def _settle_run(
-    run: Path, store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[Pair], site: Site
-) -> Splits:
-    """Write down what this run is, or check that the folder holds the same one.
-
-    Device, arithmetic and versions are those of where the trainings run, which need not be here.
-    """
-    card: dict[str, Any] = {
-        "prepared": store.digest,
-        "splits": digest(asdict(splits)),
-        "version": site.versions["cystgrid"],
-        "device": site.device,
-        "models": {},
-    }
-    for model, inputs in pairs:
-        card["models"][f"{model}-{inputs}"] = _identity(recipe, model, inputs, site)
-    path = run / "run.json"
-    if path.is_file():
-        old = json.loads(path.read_text("utf-8"))
-        _refuse_difference(old, card, path)
-        card["models"] = {**old["models"], **card["models"]}
-    write_json(path, {**card, "versions": site.versions})
-    if (run / "splits.json").is_file():
-        return read_splits(run / "splits.json")
-    write_splits(splits, run / "splits.json")
-    return splits
-
-
-def _identity(recipe: Recipe, model: str, inputs: str, site: Site) -> dict[str, Any]:
-    """What decides a training's bytes besides data and folds, with the arithmetic taken there."""
-    precision = site.precision(recipe.training_of(model).precision)
-    return {**recipe.identity(model, inputs), "precision": precision}
-
-
-def _refuse_difference(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
-    """Refuse to mix two studies in one folder, naming what differs."""
-    for name in ("prepared", "splits", "version", "device"):
-        if old.get(name) != new[name]:
-            raise StoreError(
-                f"{path}: {name}",
-                got=f"{str(new[name])[:12]} now",
-                expected=f"{str(old.get(name))[:12]}, as when this run began",
-                do="give another -o folder, or the same data, study and version",
-            )
-    for pair, identity in new["models"].items():
-        before = old["models"].get(pair, identity)
-        for name, value in identity.items():
-            if json.dumps(before.get(name)) != json.dumps(value):
-                raise StoreError(
-                    f"{path}: {pair} {name}",
-                    got=f"{value} now",
-                    expected=f"{before.get(name)}, as when this run began",
-                    do="give another -o folder, or the same study file",
-                )
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A run, of which the jobs of one model on one kind of inputs can be asked."""
-
-    store: Store
-    run: Path
-    recipe: Recipe
-    splits: Splits
-    site: Site
-
-    def nested(self, pair: Pair) -> list[Training]:
-        """The nested trainings."""
-        jobs = self._jobs(pair)
-        return [
-            jobs.training(i, j, fold, outer.test)
-            for i, outer in enumerate(self.splits.outer)
-            for j, fold in enumerate(outer.inner)
-        ]
-
-    def peers(self, pair: Pair) -> list[Training]:
-        """One training an outer fold, which that fold selects: what published code does."""
-        jobs = self._jobs(pair)
-        leaky = zip(self.splits.outer, peer_folds(self.splits), strict=True)
-        return [jobs.training(i, PEER, fold, outer.test) for i, (outer, fold) in enumerate(leaky)]
-
-    def _jobs(self, pair: Pair) -> _Jobs:
-        return _Jobs(self.store, self.run, self.recipe, pair, self.site)
-
-
-class _Jobs:
-    """Makes the jobs of one model on one kind of inputs, of the patients that have such scans."""
-
-    def __init__(self, store: Store, run: Path, recipe: Recipe, pair: Pair, site: Site) -> None:
-        self.store, self.run, self.recipe, self.pair = store, run, recipe, pair
-        wanted = set(CHANNELS[pair[1]])
-        self.blind = {
-            entry.patient
-            for entry in store.entries.values()
-            if wanted and not wanted & set(entry.modalities)
-        }
-        self.identity = {"prepared": store.digest, **_identity(recipe, *pair, site)}
-
-    def training(self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]) -> Training:
-        """The job of one inner fold (or ``peer``) in outer fold ``i``."""
-        model, inputs = self.pair
-        seen = InnerFold(self._seen(fold.train, i), self._seen(fold.validation, i))
-        tested = self._seen(test, i)
-        name = PEER if j == PEER else f"inner-{j}"
-        return Training(
-            model,
-            inputs,
-            i,
-            j,
-            seen,
-            tested,
-            self.store.folder,
-            self.run / "jobs" / f"{model}-{inputs}" / f"outer-{i}" / name,
-            self.recipe,
-            digest([self.identity, asdict(seen), tested]),
-        )
-
-    def _seen(self, patients: tuple[str, ...], fold: int) -> tuple[str, ...]:
-        """Those of whom there is a scan that the inputs use; the others are not scored on them."""
-        kept = tuple(patient for patient in patients if patient not in self.blind)
-        if not kept:
-            raise CohortError(
-                f"inputs {self.pair[1]}: outer fold {fold}",
-                got="a side of which no patient has such a scan",
-                expected="one at least",
-                do="take inputs that more patients have",
-            )
-        return kept
-
-
-def _write_outcome(
-    run: Path,
-    store: Store,
-    recipe: Recipe,
-    repeats: Sequence[int],
-    nested: Sequence[Training],
-    peers: Sequence[Training],
+def write_outcome(
+    planned: Design, nested: Sequence[Training], peers: Sequence[Training] = ()
 ) -> Path:
     """Write the run's tables of predictions from its finished trainings."""
+    run, store, recipe = planned.run, planned.store, planned.recipe
+    repeats = [fold.repeat for fold in planned.splits.outer]
     predictions = outcome.outer_predictions(nested)
     validations = outcome.inner_validations(nested)
     validations["label"] = outcome.labels(validations, store, recipe)
@@ -287,12 +102,6 @@ def _write_outcome(
     outcome.write_validations(validations, recipe, run / outcome.VALIDATIONS)
     outcome.write_patients(store, list(predictions["patient"]), run / outcome.PATIENTS)
     return outcome.write_predictions(predictions, store, recipe, repeats, run / outcome.PREDICTIONS)
-
-
-def _recorded_pairs(run: Path) -> list[Pair]:
-    """Models that this folder has been asked for before."""
-    recorded = json.loads((run / "run.json").read_text("utf-8"))["models"]
-    return [tuple(name.rsplit("-", 1)) for name in recorded]
 
 
 def _with_fusions(
