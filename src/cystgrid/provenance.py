@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,12 @@ READ_BYTES = 1 << 20
 MARKED_BYTES = 1 << 12
 """In which a file's mark stands."""
 
+SETTLED_SECONDS = 2.0
+"""Since a file's last change, after which another change has another time: FAT counts in 2 s."""
+
+_Stamp = tuple[int, int, int, int]
+_remembered: dict[str, tuple[_Stamp, str]] = {}
+
 
 def sha256_file(path: Path) -> str:
     """Hex sha256 of a file's bytes, read in pieces."""
@@ -33,6 +40,29 @@ def sha256_file(path: Path) -> str:
         while piece := stream.read(READ_BYTES):
             state.update(piece)
     return state.hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """``sha256_file``, worked out once in this process for a file that stays as it is.
+
+    A file is read again when its inode, size, or time of change is another, or when it was changed
+    so lately that a further change might bear the same time.
+    """
+    stamp = _stamp(path)
+    known = _remembered.get(str(path))
+    if known is not None and known[0] == stamp:
+        return known[1]
+    asked = time.time()
+    found = sha256_file(path)
+    if asked - max(stamp[2], stamp[3]) / 1e9 > SETTLED_SECONDS:
+        _remembered[str(path)] = stamp, found
+    return found
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What tells one state of a file from the next: inode, size, and both times of change."""
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 def sha256_files(paths: Iterable[Path]) -> str:

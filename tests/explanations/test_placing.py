@@ -17,8 +17,8 @@ from cystgrid.explanations.placing import (
     pixels_affine,
     slice_heights,
 )
-from cystgrid.grids.batches import gather_crops
 from cystgrid.grids.forms import GRID, STACK, volume
+from cystgrid.grids.gather import gather_crops
 from cystgrid.grids.tiling import central_start
 from cystgrid.preparation.patient import prepare_patient
 from cystgrid.preparation.settings import PreparationSettings

@@ -5,15 +5,10 @@ import pytest
 import torch
 
 from cystgrid.errors import SettingsError
-from cystgrid.grids.batches import (
-    Crops,
-    augment,
-    change_contrast,
-    gather_crops,
-    resample_to_cube,
-    training_batch,
-)
+from cystgrid.grids.batches import augment, change_contrast, training_batch
+from cystgrid.grids.crops import ResidentCrops, resample_to_cube
 from cystgrid.grids.forms import STACK, volume
+from cystgrid.grids.gather import gather_crops
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
 
@@ -27,7 +22,7 @@ def numbered():
     for patient, depth in enumerate(DEPTHS):
         slices = torch.arange(max(DEPTHS)).clamp(max=depth - 1) + 100.0 * patient
         volumes[patient] = slices[None, :, None, None]
-    return Crops(volumes, torch.tensor(DEPTHS))
+    return ResidentCrops(volumes, torch.tensor(DEPTHS))
 
 
 def test_windows_hold_consecutive_slices_and_repeat_the_last(numbered):
@@ -151,7 +146,7 @@ def test_a_volume_holds_the_patients_own_slices_and_no_padding(numbered):
         assert (along.diff() >= 0).all()
         middle = 100 * patient + (depth - 1) / 2
         assert float(along.mean()) == pytest.approx(middle, abs=0.05)
-    padded = Crops(numbered.volumes[1:2, :, :5], numbered.depths[1:2])
+    padded = ResidentCrops(numbered.volumes[1:2, :, :5], numbered.depths[1:2])
     assert torch.equal(padded.central(9, volume(32))[0], cubes[1])
 
 
@@ -169,7 +164,7 @@ def test_in_every_form_all_slices_move_alike(form):
     """A mark in a corner of every slice is found in one corner of every slice."""
     volumes = torch.zeros(1, 2, 7, 32, 32)
     volumes[..., 1, 5] = 1.0
-    crops, generator = Crops(volumes, torch.tensor([7])), torch.Generator().manual_seed(0)
+    crops, generator = ResidentCrops(volumes, torch.tensor([7])), torch.Generator().manual_seed(0)
     batch = training_batch(
         crops, torch.zeros(40, dtype=torch.long), GridSettings(), generator, form
     )

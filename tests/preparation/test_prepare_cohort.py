@@ -267,3 +267,24 @@ def test_settings_of_another_version_are_refused(manifest, tmp_path):
     (folder / "prepared.json").write_text(json.dumps(index))
     with pytest.raises(StoreError, match="altered"):
         Store.open(folder)
+
+
+def test_a_process_reads_a_store_once_and_sees_every_change(manifest, tmp_path):
+    folder = tmp_path / "prepared"
+    prepare_cohort(manifest, folder, SETTINGS)
+    first = Store.open(folder)
+    assert Store.open(folder) is first
+    card = patient_folder(folder, "b") / "patient.json"
+    content = card.read_text("utf-8")
+    card.write_text(content.replace('"low"', '"high"'), "utf-8")
+    with pytest.raises(StoreError, match="altered"):
+        Store.open(folder)
+    card.write_text(content, "utf-8")
+    assert Store.open(folder).digest == first.digest
+    prepare_cohort(change(manifest, 1, label="high"), folder, SETTINGS)
+    again = Store.open(folder)
+    assert again.digest != first.digest
+    assert again.entries["b"].label == "high"
+    (folder / "prepared.json").unlink()
+    with pytest.raises(StoreError, match="no such file"):
+        Store.open(folder)

@@ -6,7 +6,7 @@ network's epoch), and nothing else. The order of patients changes nothing: fits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, Self
@@ -31,20 +31,20 @@ class Cases:
     Attributes:
         patients: ids.
         centers: where each was scanned; "" where unknown.
-        grids: ``(patient, channel, height, width)`` central grids in 0-1, NaN where a scan is
-            absent; None for models that see no image.
+        grids: each patient's central grid ``(channel, height, width)`` in 0-1, NaN where a scan is
+            absent, one after the other; None for models that see no image.
         features: one row a patient, float64, NaN where unknown; None for models that see none.
     """
 
     patients: tuple[str, ...]
     centers: tuple[str, ...]
-    grids: Tensor | None = None
+    grids: Iterable[Tensor] | None = None
     features: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.patients)
 
-    def images(self) -> Tensor:
+    def images(self) -> Iterable[Tensor]:
         """The grids of models that see images.
 
         Raises:

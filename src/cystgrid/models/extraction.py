@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -64,8 +65,8 @@ class Extractor:
         self.network = network.eval()
         self.network.backbone.set_submodule(network.head, nn.Identity())
 
-    def features(self, images: Tensor) -> NDArray[np.float64]:
-        """Features ``(patient, ...)`` of ``(patient, image, height, width)``, one after the other.
+    def features(self, images: Iterable[Tensor]) -> NDArray[np.float64]:
+        """Features of each patient's images ``(image, height, width)``, one after the other.
 
         Each patient's images are seen by themselves, so that nobody's features depend on who else
         is asked for. An absent scan's image (NaN) is black.
@@ -74,7 +75,7 @@ class Extractor:
             ``(patient, image, feature)``.
         """
         with torch.inference_mode():
-            found = [self._vectors(patient[:, None]) for patient in images.cpu().float()]
+            found = [self._vectors(patient.cpu().float()[:, None]) for patient in images]
         vectors: NDArray[np.float64] = torch.stack(found).double().numpy()
         return vectors
 

@@ -21,6 +21,7 @@ from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from cystgrid.grids.tiling import untile
 from cystgrid.models.classical import Cases, Targets
@@ -51,10 +52,13 @@ class ProjectionsSvm(FeaturesSvm):
 
     def vectors(self, cases: Cases) -> NDArray[np.float64]:
         """Features ``(patient, modality, feature)`` of both projections."""
-        slices = untile(cases.images(), self.setting.cells)
-        images = torch.stack([slices.amax(dim=2), slices.amin(dim=2)], dim=2)
-        found = self._fitted_extractor().features(images.flatten(1, 2))
+        found = self._fitted_extractor().features(map(self._projections, cases.images()))
         return found.reshape(len(found), MODALITIES, -1)
+
+    def _projections(self, grid: Tensor) -> Tensor:
+        """Greatest and least value along the slices, ``(modality and projection, row, column)``."""
+        slices = untile(grid, self.setting.cells)
+        return torch.stack([slices.amax(dim=1), slices.amin(dim=1)], dim=1).flatten(0, 1)
 
     def fit_vectors(self, vectors: NDArray[np.float64], targets: Targets) -> None:
         """Fit components and correlation on the training patients; classes play no part."""

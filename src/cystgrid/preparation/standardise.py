@@ -111,12 +111,15 @@ def standardise(voxels: Array, percentiles: ArrayLike, standard: ArrayLike) -> A
         raise ValueError("fewer than two distinct landmarks: nothing to standardise")
     values = np.bincount(position, weights=target) / times
     slopes = np.diff(values) / np.diff(knots)
-    segment = np.searchsorted(knots[1:-1], voxels, side="right")
-    mapped = values[segment] + slopes[segment] * (voxels - knots[segment])
+    exact = np.asarray(voxels, dtype=np.float64)
+    segment = np.zeros(exact.shape, dtype=np.intp)
+    for knot in knots[1:-1]:  # ten comparisons of whole arrays: half the time of a search
+        segment += exact >= knot
+    mapped = values.take(segment) + slopes.take(segment) * (exact - knots.take(segment))
     return np.asarray(mapped, dtype=np.float32)
 
 
-def unit_range(voxels: Array) -> Array:
+def unit_range(voxels: Array, limits: tuple[float, float] | None = None) -> Array:
     """Scale one scan's crop to 0-1 by its own minimum and maximum, as in the paper (section IV.B).
 
     A crop of one value (a scan that does not reach the region) becomes 0 throughout; one of NaN, a
@@ -124,8 +127,9 @@ def unit_range(voxels: Array) -> Array:
 
     Args:
         voxels: any shape, one modality of one patient.
+        limits: minimum and maximum of the whole crop, where ``voxels`` are a part of it.
     """
-    low, high = float(voxels.min()), float(voxels.max())
+    low, high = limits or (float(voxels.min()), float(voxels.max()))
     if high == low:
         return np.zeros_like(voxels, dtype=np.float32)
     return np.asarray((voxels - low) / (high - low), dtype=np.float32)

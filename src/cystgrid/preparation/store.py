@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,15 +22,17 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from cystgrid.cohort.likeness import Copies, Fingerprint, find_copies
+from cystgrid.cohort.likeness import Copies, find_copies
 from cystgrid.errors import StoreError
+from cystgrid.preparation.entry import Entry
+from cystgrid.preparation.on_demand import OnDemand
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.standardise import PERCENTILES
 from cystgrid.provenance import (
     digest,
+    remembered_sha256,
     sha256_bytes,
-    sha256_file,
     versions,
     write_bytes,
     write_json,
@@ -40,31 +43,10 @@ INDEX, CROP, LESION, CARD = "prepared.json", "crop.npy", "lesion.npy", "patient.
 LONGEST_NAME = 100
 """Characters of a folder's name: file systems end at 255 bytes, archives earlier."""
 
+_opened: dict[tuple[Path, Path], Store] = {}
+"""Stores of this process, by folder as it was given and as it is."""
+
 REPAIR = "run cystgrid prepare again: it makes anew what is missing or altered"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is known of a prepared patient without reading a voxel.
-
-    Attributes:
-        patient, label, center, group, sex, age: as in the manifest.
-        flags: one sentence each.
-        shape: of the crop.
-        fingerprints: of each whole scan.
-        modalities: of which there is a scan, in the crop's order.
-    """
-
-    patient: str
-    label: str | None
-    center: str
-    group: str
-    flags: tuple[str, ...]
-    shape: tuple[int, int, int, int]
-    fingerprints: dict[str, Fingerprint]
-    modalities: tuple[str, ...] = ()
-    sex: str = ""
-    age: str = ""
 
 
 def patient_folder(folder: Path, patient: str) -> Path:
@@ -156,7 +138,7 @@ def read_card(folder: Path, patient: str, sha256: str | None = None) -> dict[str
     path = patient_folder(folder, patient) / CARD
     card = _read_json(path)
     stated = card.pop("sha256", None)
-    if stated != digest(card) or (sha256 is not None and sha256_file(path) != sha256):
+    if stated != digest(card) or (sha256 is not None and remembered_sha256(path) != sha256):
         raise StoreError(
             path, got="altered content", expected="the card as it was written", do=REPAIR
         )
@@ -187,7 +169,7 @@ def check_arrays(folder: Path, card: dict[str, Any]) -> tuple[Path, Path | None]
 def _check(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise StoreError(path, got="no such file", expected="a stored array", do=REPAIR)
-    found = sha256_file(path)
+    found = remembered_sha256(path)
     if found != sha256:
         raise StoreError(
             path, got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", do=REPAIR
@@ -242,15 +224,28 @@ class Store:
     entries: dict[str, Entry]
     digest: str
     _cards: dict[str, str]
+    _index_sha256: str
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path) -> Store:
         """Read the index and every card; crops are read by ``load``.
+
+        A process that opens the same folder again gets the same store, after a look at whether any
+        of these files was touched.
 
         Raises:
             StoreError: not a finished prepared folder, or an altered file.
         """
+        place = folder, folder.absolute()
+        known = _opened.get(place)
+        if known is None or not known.stands():
+            known = _opened[place] = cls._read(folder)
+        return known
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         path = folder / INDEX
+        index_sha256 = remembered_sha256(path) if path.is_file() else ""
         index = _read_json(path)
         stated = index.pop("sha256", None)
         if index.get("schema") != SCHEMA or stated != digest(index):
@@ -263,11 +258,22 @@ class Store:
         settings = PreparationSettings.parse(index["settings"], str(path))
         cards: dict[str, str] = index["patients"]
         entries = {
-            patient: _entry(read_card(folder, patient, sha256), settings.modalities)
+            patient: Entry.of_card(read_card(folder, patient, sha256), settings.modalities)
             for patient, sha256 in cards.items()
         }
         name = digest({"settings": index["settings"], "patients": cards})
-        return cls(folder, settings, entries, name, cards)
+        return cls(folder, settings, entries, name, cards, index_sha256)
+
+    def stands(self) -> bool:
+        """Whether index and cards on disk are still those that were read."""
+        place = self.folder / "patients"
+        try:
+            return remembered_sha256(self.folder / INDEX) == self._index_sha256 and all(
+                remembered_sha256(place / file_name(patient) / CARD) == sha256
+                for patient, sha256 in self._cards.items()
+            )
+        except OSError:
+            return False
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -288,6 +294,10 @@ class Store:
                 for modality, mark in entry.fingerprints.items()
             }
         )
+
+    def several(self, patients: Sequence[str]) -> OnDemand:
+        """Patients that ``load`` reads one by one, each time that one is asked for."""
+        return OnDemand(self.load, patients)
 
     def load(self, patient: str) -> PreparedPatient:
         """One patient; the crop is mapped from disk, read-only, after its bytes were checked.
@@ -312,7 +322,7 @@ class Store:
             entry.center,
             entry.group,
             np.load(crop, mmap_mode="r", allow_pickle=False),
-            _percentiles(card),
+            entry.percentiles,
             np.array(card["affine"], dtype=np.float64),
             entry.flags,
             card["alignment"],
@@ -321,25 +331,3 @@ class Store:
             entry.sex,
             entry.age,
         )
-
-
-def _percentiles(card: dict[str, Any]) -> NDArray[np.float64]:
-    """Each scan's landmarks, NaN for a scan that there is not: JSON has no such number."""
-    absent = [np.nan] * len(PERCENTILES)
-    return np.array([absent if row is None else row for row in card["percentiles"]], np.float64)
-
-
-def _entry(card: dict[str, Any], modalities: tuple[str, ...]) -> Entry:
-    modality, slices, rows, columns = card["shape"]
-    return Entry(
-        card["patient"],
-        card["label"],
-        card["center"],
-        card["group"],
-        tuple(card["flags"]),
-        (modality, slices, rows, columns),
-        {name: Fingerprint.from_json(stored) for name, stored in card["fingerprints"].items()},
-        tuple(n for n, row in zip(modalities, card["percentiles"], strict=True) if row is not None),
-        card["sex"],
-        card["age"],
-    )

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cystgrid.grids.batches import gather_crops
+from cystgrid.grids.crops import CentralGrids
+from cystgrid.grids.gather import gather_crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.classical import Cases, Estimator, load_estimator
 from cystgrid.models.feature_table import FeatureSettings, read_features
@@ -57,19 +57,20 @@ class EstimatorMember:
 
     def cases(self, prepared: Sequence[PreparedPatient]) -> Cases:
         """What the estimator may know of patients."""
-        patients = tuple(patient.patient for patient in prepared)
+        named = [(patient.patient, patient.center) for patient in prepared]
+        patients = tuple(patient for patient, _ in named)
         return Cases(
             patients,
-            tuple(patient.center for patient in prepared),
+            tuple(center for _, center in named),
             self._grids(prepared) if self.channels else None,
             None if self.table is None else read_features(self.table, patients),
         )
 
-    def _grids(self, prepared: Sequence[PreparedPatient]) -> Tensor:
+    def _grids(self, prepared: Sequence[PreparedPatient]) -> CentralGrids:
         crops = gather_crops(
             prepared, self.channels, self.standard, torch.device("cpu"), self.grid.pixels
         )
-        return crops.central(self.grid.cells)
+        return CentralGrids(crops, self.grid.cells)
 
     def save(self, folder: Path, stem: str, *, whole: bool = True) -> dict[str, Any]:
         """Write ``folder/stem.estimator`` (see ``Member.save``)."""
@@ -88,23 +89,24 @@ def train_estimator(store: Store, task: Task, after_epoch: Callable[[], None]) -
     """Fit once on the training patients (see ``train_member``); no epoch, one tick."""
     recipe = task.recipe
     channels = channel_positions(store.modalities, task.inputs)
-    train = [store.load(patient) for patient in task.fold.train]
-    validation = [store.load(patient) for patient in task.fold.validation]
+    train = [store.entries[patient] for patient in task.fold.train]
+    targets = task.targets([store.entries[patient] for patient in task.fold.validation])
+    validation = store.several(task.fold.validation)
     with reproducible(recipe.training_of(task.model).threads):
         torch.manual_seed(task.seed)
         estimator = build_estimator(recipe.models, task.model, task.inputs, recipe.grid.cells)
         member = _member(estimator, standard_of(train, channels), channels, recipe, task.model)
         estimator.fit(
-            member.cases(train),
+            member.cases(store.several(task.fold.train)),
             task.targets(train),
             member.cases(validation),
-            task.targets(validation),
+            targets,
             len(recipe.classes),
             task.seed,
         )
         found = member.probabilities(validation)
     after_epoch()
-    row = look(task.targets(validation), found, 1, float("nan"))
+    row = look(targets, found, 1, float("nan"))
     trial = Trial({}, 1, row.validation_loss, row.validation_balanced_accuracy)
     return Trained(member, row, found, (), (trial,))
 

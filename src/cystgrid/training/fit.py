@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cystgrid.errors import SettingsError
-from cystgrid.grids.batches import Crops, training_batch
+from cystgrid.grids.batches import training_batch
+from cystgrid.grids.crops import Crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network
 from cystgrid.training.batch_norm import refuse_folded, train_mode

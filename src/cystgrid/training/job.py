@@ -89,7 +89,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     task = Task(job.fold, job.recipe, job.model, job.inputs, job.seed)
     trained = train_member(store, task, after_epoch)
     with reproducible(job.recipe.training_of(job.model).threads):
-        found = trained.member.probabilities([store.load(patient) for patient in job.test])
+        found = trained.member.probabilities(store.several(job.test))
     record = trained.member.save(job.folder, "model", whole=False)
     texts = _texts(job, trained, found)
     for name, text in texts.items():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import CohortError
 from cystgrid.models.registry import CHANNELS
+from cystgrid.preparation.entry import Entry
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.standardise import fit_standard
 from cystgrid.preparation.store import Store
@@ -100,7 +101,7 @@ class Task:
     inputs: str
     seed: int
 
-    def targets(self, patients: Sequence[PreparedPatient]) -> NDArray[np.int64]:
+    def targets(self, patients: Sequence[Entry]) -> NDArray[np.int64]:
         """Class numbers ``(patient,)``."""
         names = [self.recipe.cohort.class_of(str(patient.label)) for patient in patients]
         return np.array([self.recipe.classes.index(str(name)) for name in names], dtype=np.int64)
@@ -151,7 +152,7 @@ def load_member(
     return load_estimator_member(card, record, folder, recipe)
 
 
-def standard_of(train: Sequence[PreparedPatient], channels: Sequence[int]) -> NDArray[np.float64]:
+def standard_of(train: Sequence[Entry], channels: Sequence[int]) -> NDArray[np.float64]:
     """Standard landmarks ``(modality, landmark)`` of training patients.
 
     Args:

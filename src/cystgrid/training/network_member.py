@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cystgrid.grids.batches import Crops, gather_crops
+from cystgrid.grids.crops import Crops
+from cystgrid.grids.gather import gather_crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import build_network
@@ -76,17 +77,16 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
     precision = resolve_precision(settings.precision, device)
     channels = channel_positions(store.modalities, task.inputs)
     with reproducible(settings.threads):
-        train = [store.load(patient) for patient in task.fold.train]
-        validation = [store.load(patient) for patient in task.fold.validation]
+        train = [store.entries[patient] for patient in task.fold.train]
         torch.manual_seed(task.seed)  # heads and, from scratch, whole networks are drawn from it
-        shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, train[0].crop.shape[-1])
+        shape = Shape.of(len(channels), len(recipe.classes), recipe.grid, train[0].shape[-1])
         member = NetworkMember(
             build_network(recipe.models, task.model, task.inputs, shape).to(device),
             standard_of(train, channels), channels, recipe.grid, precision, device,
         )  # fmt: skip
         started = {name: t.detach().clone() for name, t in member.network.state().items()}
-        examples = _examples(train, member, task)
-        others = _examples(validation, member, task)
+        examples = _examples(store, task.fold.train, member, task)
+        others = _examples(store, task.fold.validation, member, task)
 
         def attempt(candidate: TrainingSettings) -> Fit:
             member.network.load_state(started)
@@ -109,9 +109,10 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
     return Trained(member, best.look, best.validation, best.curve, trials)
 
 
-def _examples(prepared: Sequence[PreparedPatient], member: NetworkMember, task: Task) -> Examples:
-    targets = torch.from_numpy(task.targets(prepared)).to(member.device)
-    return Examples(member.crops(prepared), targets, len(task.recipe.classes))
+def _examples(store: Store, patients: Sequence[str], member: NetworkMember, task: Task) -> Examples:
+    labels = task.targets([store.entries[patient] for patient in patients])
+    targets = torch.from_numpy(labels).to(member.device)
+    return Examples(member.crops(store.several(patients)), targets, len(task.recipe.classes))
 
 
 def load_network(

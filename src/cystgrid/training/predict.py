@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cystgrid.grids.batches import Crops
+from cystgrid.grids.crops import Crops
 from cystgrid.models.network import Network
 from cystgrid.training.device import Precision, arithmetic
 
@@ -26,7 +26,7 @@ def class_probabilities(
         ``(patient, class)`` float64; each row sums to 1.
     """
     network.eval()
-    device = crops.volumes.device
+    device = crops.device
     patients = torch.arange(len(crops), device=device)
     scores = []
     with torch.inference_mode(), arithmetic(precision, device):

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from cystgrid.grids.batches import Crops
+from cystgrid.grids.crops import ResidentCrops
 from cystgrid.grids.forms import Form
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
@@ -109,6 +109,6 @@ def lesion_window(patient: PreparedPatient, grid: GridSettings, form: Form) -> T
         return None
     known = torch.from_numpy(np.array(patient.lesion, dtype=np.float32))
     coarse = adaptive_avg_pool2d(known[None], grid.pixels or known.shape[-1])
-    crops = Crops(coarse[None], torch.tensor([len(known)]))
+    crops = ResidentCrops(coarse[None], torch.tensor([len(known)]))
     window = crops.central(grid.cells, form)[0, 0] >= COVERED
     return window if window.any() else None
