@@ -225,6 +225,7 @@ def test_projections_are_the_largest_and_smallest_of_the_slices(monkeypatch):
 
     class Still:
         def features(self, images):
+            images = torch.stack(list(images))
             seen.append(images)
             return np.zeros((len(images), images.shape[1], 5))
 
