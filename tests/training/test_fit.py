@@ -88,8 +88,9 @@ def test_a_diverged_training_is_an_error():
         _refuse_divergence(float("nan"), 7, TrainingSettings())
 
 
-def test_a_member_put_away_answers_the_same(prepared, tmp_path):
-    store, member, _ = train(prepared)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_member_put_away_answers_the_same(prepared, tmp_path, precision):
+    store, member, _ = train(prepared, precision=precision)
     record = member.save(tmp_path, "model")
     card = {"model": "resnet18", "inputs": "early", "modalities": ["t1", "t2"], "pixels": 16}
     again = load_member(card, record, tmp_path, make_recipe())
@@ -103,8 +104,9 @@ def test_inputs_that_were_not_prepared_are_refused():
         channel_positions(("t2",), "early")
 
 
-def test_the_validation_probabilities_are_the_selected_networks_own(prepared):
-    store, member, trained = train(prepared)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_validation_probabilities_are_the_selected_networks_own(prepared, precision):
+    store, member, trained = train(prepared, precision=precision)
     patients = [store.load(p) for p in FOLD.validation]
     np.testing.assert_array_equal(trained.validation, member.probabilities(patients))
     assert not trained.collapsed

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from cystgrid.errors import SettingsError
 from cystgrid.grids.batches import training_batch
@@ -18,11 +17,11 @@ from cystgrid.grids.crops import Crops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Network
 from cystgrid.training.batch_norm import refuse_folded, train_mode
-from cystgrid.training.device import Precision, arithmetic
-from cystgrid.training.optimise import make_optimizer, make_schedule
+from cystgrid.training.device import Precision
 from cystgrid.training.predict import class_probabilities
 from cystgrid.training.selection import Epoch, better, look
 from cystgrid.training.settings import TrainingSettings
+from cystgrid.training.step import Step
 
 
 @dataclass(frozen=True)
@@ -90,33 +89,24 @@ def fit(
             weights that this batch normalisation cannot train.
     """
     refuse_folded(network, settings)
-    weight = class_weights(settings, train)
     generator = torch.Generator().manual_seed(seed)
     batches = math.ceil(len(train.crops) / settings.batch)
-    optimizer = make_optimizer(network, settings)
-    schedule = make_schedule(optimizer, settings, batches)
+    step = Step(network, settings, precision, class_weights(settings, train), batches)
     targets = validation.targets.cpu().numpy()
     curve: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, settings.epochs + 1):
-        train_mode(network, settings)
+        train_mode(step.working, settings)
         losses = []
         order = torch.randperm(len(train.crops), generator=generator)
         for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm
             chosen = patients.to(train.targets.device)
             grids = training_batch(train.crops, chosen, grid, generator, network.form)
-            with arithmetic(precision, grids.device):
-                scores = network(grids)
-            loss = cross_entropy(scores.float(), train.targets[chosen], weight)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.detach() * len(chosen))
+            losses.append(step(grids, train.targets[chosen]) * len(chosen))
         train_loss = float(torch.stack(losses).sum()) / len(train.crops)
         _refuse_divergence(train_loss, number, settings)
         if number % settings.evaluate_every == 0 or number == settings.epochs:
-            found = class_probabilities(network, validation.crops, grid.cells, precision)
+            found = class_probabilities(step.working, validation.crops, grid.cells, precision)
             curve.append(look(targets, found, number, train_loss))
             if best is None or better(curve[-1], best.look, settings.select):
                 best = Fit(_copy(network), number, tuple(curve), found)
@@ -164,4 +154,7 @@ def _refuse_divergence(loss: float, epoch: int, settings: TrainingSettings) -> N
 
 
 def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state().items()}
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state().items()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cystgrid.training.fit import Examples, Fit, fit
 from cystgrid.training.member import Task, Trained, channel_positions, standard_of
 from cystgrid.training.predict import class_probabilities
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.rounded import working_network
 from cystgrid.training.search import search
 from cystgrid.training.selection import better
 from cystgrid.training.settings import TrainingSettings
@@ -52,7 +54,12 @@ class NetworkMember:
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Class probabilities ``(patient, class)`` of patients this member never saw."""
         crops = self.crops(prepared)
-        return class_probabilities(self.network, crops, self.grid.cells, self.precision)
+        return class_probabilities(self._working, crops, self.grid.cells, self.precision)
+
+    @cached_property
+    def _working(self) -> Network:
+        """What answers; made of the network's weights when it is first asked."""
+        return working_network(self.network, self.precision)
 
     def crops(self, prepared: Sequence[PreparedPatient]) -> Crops:
         """The patients' crops as this member's network takes them."""

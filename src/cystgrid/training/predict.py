@@ -17,7 +17,7 @@ def class_probabilities(
     """Softmax scores of each patient's central window, or of the whole crop where it is seen whole.
 
     Args:
-        network: on the crops' device.
+        network: that works in ``precision`` (``working_network``), on the crops' device.
         crops: the patients, standardised with the network's own landmarks.
         cells: slices in a grid.
         precision: arithmetic of the forward pass.
