@@ -14,12 +14,13 @@ from rich.table import Table
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.manifest import Patient, asked_patients, is_box
 from cystgrid.cohort.published import given_splits
+from cystgrid.cohort.splits import Splits
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.outputs.prediction import prediction_table, refuse_other_answers, write_answers
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, write_text
-from cystgrid.results import evaluate_file
+from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
@@ -27,6 +28,7 @@ from cystgrid.training.deployed import load_model
 from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.job import CURVE
 from cystgrid.training.nested import cross_validate
+from cystgrid.training.recipe import Recipe
 
 
 def run_crossval(
@@ -64,9 +66,7 @@ def run_crossval(
     store = Store.open(prepared)
     study.check_prepared(store.settings, prepared)
     recipe = study.recipe(models, inputs, features)
-    given, notes = None, list[str]()
-    if splits_file is not None:
-        given, notes = given_splits(splits_file, labelled_members(store, recipe.cohort))
+    given, notes = asked_splits(splits_file, store, recipe)
     path = cross_validate(
         prepared,
         run,
@@ -79,7 +79,24 @@ def run_crossval(
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
-    results = evaluate_file(path, run / "tables", run / "figures", quiet=quiet)
+    results = write_results(run, path, store, recipe, quiet=quiet)
+    return results.table1, [*notes, *left_out_notes(run), *collapse_notes(run)]
+
+
+def asked_splits(
+    path: Path | None, store: Store, recipe: Recipe
+) -> tuple[Splits | None, list[str]]:
+    """Folds of a file, and what has to be said of them; None where the study's are taken."""
+    if path is None:
+        return None, []
+    return given_splits(path, labelled_members(store, recipe.cohort))
+
+
+def write_results(
+    run: Path, predictions: Path, store: Store, recipe: Recipe, *, quiet: bool
+) -> Results:
+    """Write RUN/tables and RUN/figures from a run's predictions and curves."""
+    results = evaluate_file(predictions, run / "tables", run / "figures", quiet=quiet)
     if curves := read_curves(run):
         draw_training_curves(curves, run / "figures" / "training.png")
     draw_grids(
@@ -87,7 +104,7 @@ def run_crossval(
         recipe.grid.cells,
         run / "figures" / "grids.png",
     )
-    return results.table1, [*notes, *left_out_notes(run), *collapse_notes(run)]
+    return results
 
 
 def _records(run: Path) -> Iterator[tuple[str, Path, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -59,29 +59,48 @@ def crossval(
             "shows by how much that flatters."
         ),
     ] = "nested",
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Try each model for seconds and say what the run would take: time, memory, disk. "
+            "Writes nothing.",
+        ),
+    ] = False,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Nested cross-validation; running it again resumes."""
+    asked: dict[str, Any] = {
+        "models": names(models),
+        "inputs": names(inputs),
+        "features": features,
+        "splits_file": splits,
+        "protocol": protocol,
+        "workers": workers,
+        "quiet": quiet,
+    }
+    if plan:
+        _show_plan(prepared, output, study, asked)
+        return
     from cystgrid.runs import run_crossval
 
-    table, notes = run_crossval(
-        prepared,
-        output,
-        read_study(study),
-        study,
-        models=names(models),
-        inputs=names(inputs),
-        features=features,
-        splits_file=splits,
-        protocol=protocol,
-        workers=workers,
-        quiet=quiet,
-    )
+    table, notes = run_crossval(prepared, output, read_study(study), study, **asked)
     show(quiet, table)
     for note in notes:
         say(quiet, f"note: {note}")
+
+
+def _show_plan(prepared: Path, run: Path, study: Path | None, asked: dict[str, Any]) -> None:
+    """Print the plan, which is what was asked for, ``--quiet`` or not."""
+    from cystgrid.planning import plan_crossval, plan_notes, plan_tables
+
+    found = plan_crossval(prepared, run, read_study(study), **asked)
+    for table in plan_tables(found):
+        show(quiet=False, table=table)
+    for note in plan_notes(found):
+        typer.echo(note)
 
 
 @app.command(epilog="Example: cystgrid train prepared -o model --study studies/demo.toml")

@@ -24,7 +24,7 @@ from cystgrid.training.job import PEER, Training
 from cystgrid.training.leakage import check_copies
 from cystgrid.training.member import channel_positions
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import CARD, identity_of, run_card
+from cystgrid.training.run_card import CARD, compare, identity_of, run_card
 from cystgrid.training.site import Site
 
 Protocol = Literal["nested", "peer"]
@@ -59,6 +59,14 @@ class Design:
     def card(self, site: Site) -> dict[str, Any]:
         """What the run will say of itself."""
         return run_card(self.store, self.recipe, self.splits, self.pairs, site)
+
+    def check(self, site: Site) -> None:
+        """Refuse a folder that holds a run of other data, another recipe or another version.
+
+        Raises:
+            StoreError: it does.
+        """
+        compare(self.run, self.card(site))
 
     def trainings(self, site: Site) -> list[Training]:
         """Every training that is asked for, done or not, in the order in which they are run."""
