@@ -107,7 +107,7 @@ def train_estimator(store: Store, task: Task, after_epoch: Callable[[], None]) -
         found = member.probabilities(validation)
     after_epoch()
     row = look(targets, found, 1, float("nan"))
-    trial = Trial({}, 1, row.validation_loss, row.validation_balanced_accuracy)
+    trial = Trial({}, 1, row.validation_loss, row.validation_balanced_accuracy, 1)
     return Trained(member, row, found, (), (trial,))
 
 

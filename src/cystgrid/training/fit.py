@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from cystgrid.models.network import Network
 from cystgrid.training.batch_norm import refuse_folded, train_mode
 from cystgrid.training.device import Precision
 from cystgrid.training.predict import class_probabilities
-from cystgrid.training.selection import Epoch, better, look
+from cystgrid.training.selection import Epoch, better, look, perfect_look
 from cystgrid.training.settings import TrainingSettings
 from cystgrid.training.step import Step
 
@@ -61,7 +61,7 @@ class Fit:
         return next(row for row in self.curve if row.epoch == self.selected)
 
 
-def fit(
+def epochs(
     network: Network,
     train: Examples,
     validation: Examples,
@@ -70,9 +70,11 @@ def fit(
     precision: Precision,
     *,
     seed: int,
-    after_epoch: Callable[[], None] = lambda: None,
-) -> Fit:
+) -> Iterator[Fit | None]:
     """Train on ``train``, keep the epoch that does best on ``validation``.
+
+    It ends before ``settings.epochs`` where no look can be better than the best so far, and where
+    ``settings.patience`` is at its end.
 
     Args:
         network: started, on the examples' device; its weights are changed.
@@ -82,7 +84,9 @@ def fit(
         settings: the recipe.
         precision: arithmetic of the passes; weights stay float32.
         seed: of order, windows and augmentation.
-        after_epoch: called once an epoch, for progress.
+
+    Yields:
+        After every epoch, the best so far; None before the first look at the validation fold.
 
     Raises:
         SettingsError: the loss became infinite or not a number, class weights of other classes, or
@@ -93,6 +97,7 @@ def fit(
     batches = math.ceil(len(train.crops) / settings.batch)
     step = Step(network, settings, precision, class_weights(settings, train), batches)
     targets = validation.targets.cpu().numpy()
+    flawless = perfect_look(targets, validation.classes)
     curve: list[Epoch] = []
     best: Fit | None = None
     for number in range(1, settings.epochs + 1):
@@ -110,9 +115,16 @@ def fit(
             curve.append(look(targets, found, number, train_loss))
             if best is None or better(curve[-1], best.look, settings.select):
                 best = Fit(_copy(network), number, tuple(curve), found)
-        after_epoch()
-    assert best is not None  # the last epoch is always looked at
-    return replace(best, curve=tuple(curve))
+            best = replace(best, curve=tuple(curve))
+        yield best
+        if best is not None and _settled(number, best, flawless, settings):
+            return
+
+
+def _settled(number: int, best: Fit, flawless: Epoch, settings: TrainingSettings) -> bool:
+    """Whether no look can be better than the best so far, or patience is at its end."""
+    patient = settings.patience is None or number - best.selected < settings.patience
+    return not patient or not better(flawless, best.look, settings.select)
 
 
 def class_weights(settings: TrainingSettings, train: Examples) -> Tensor | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,9 @@ from cystgrid.models.registry import build_network
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
 from cystgrid.training.checkpoint import load_weights, save_weights
+from cystgrid.training.course import Course, random_state
 from cystgrid.training.device import Precision, reproducible, resolve_precision, training_device
-from cystgrid.training.fit import Examples, Fit, fit
+from cystgrid.training.fit import Examples, Fit, epochs
 from cystgrid.training.member import Task, Trained, channel_positions, standard_of
 from cystgrid.training.predict import class_probabilities
 from cystgrid.training.recipe import Recipe
@@ -91,25 +93,21 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
             build_network(recipe.models, task.model, task.inputs, shape).to(device),
             standard_of(train, channels), channels, recipe.grid, precision, device,
         )  # fmt: skip
-        started = {name: t.detach().clone() for name, t in member.network.state().items()}
+        begin = random_state()
         examples = _examples(store, task.fold.train, member, task)
         others = _examples(store, task.fold.validation, member, task)
 
-        def attempt(candidate: TrainingSettings) -> Fit:
-            member.network.load_state(started)
-            return fit(
-                member.network,
-                examples,
-                others,
-                recipe.grid,
-                candidate,
-                precision,
-                seed=task.seed,
-                after_epoch=after_epoch,
+        def run(candidate: TrainingSettings) -> Iterator[Fit | None]:
+            network = copy.deepcopy(member.network)
+            yield from epochs(
+                network, examples, others, recipe.grid, candidate, precision, seed=task.seed
             )
 
+        def start(candidate: TrainingSettings) -> Course:
+            return Course(run(candidate), begin, after_epoch)
+
         best, _, trials = search(
-            settings, recipe.search, task.seed, attempt,
+            settings, recipe.search, task.seed, start,
             lambda new, old: better(new.look, old.look, settings.select),
         )  # fmt: skip
         member.network.load_state(best.state)

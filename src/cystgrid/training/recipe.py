@@ -40,6 +40,9 @@ class Recipe(Settings):
         for name in self.recipes:
             self.models.entry(name)
             self.training_of(name)
+        for name in self.models.names:
+            if self.models.entry(name).family == "network":
+                self.search.check(self.training_of(name))
         return self
 
     @property
@@ -59,10 +62,10 @@ class Recipe(Settings):
         return TrainingSettings.parse(merged, f"recipes.{model}")
 
     def epochs_of(self, model: str) -> int:
-        """Epochs of one training, over all candidates of its search; 1 without epochs."""
+        """Most epochs of one training, over all candidates of its search; 1 without epochs."""
         if self.models.entry(model).family != "network":
             return 1
-        return self.training_of(model).epochs * self.search.count
+        return self.search.epochs_of(self.training_of(model))
 
     def identity(self, model: str, inputs: str) -> dict[str, Any]:
         """What two trainings of ``model`` must share to be interchangeable, as JSON."""

@@ -16,12 +16,15 @@ from pydantic import Field, model_validator
 
 from cystgrid.errors import SettingsError
 from cystgrid.settings import Settings
+from cystgrid.training.halving import Rung, epochs_in_all, halve, rungs
 from cystgrid.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from cystgrid.training.course import Course
     from cystgrid.training.fit import Fit
 
 Value = float | int | str
+Values = tuple[Value, ...]
 TIE_BREAK = 1e-3
 """Weight of the loss beside the accuracy, where Optuna wants one number: it breaks ties."""
 
@@ -31,12 +34,16 @@ class SearchSettings(Settings):
 
     Attributes:
         method: ``grid`` tries every combination; ``optuna`` (extra ``search``) draws ``trials`` of
-            them by the tree-structured Parzen estimator (Bergstra et al. 2011), seeded.
+            them by the tree-structured Parzen estimator (Bergstra et al. 2011), seeded; ``halving``
+            begins every combination, and after each of several rungs of epochs the best
+            1/``eta`` go on (Jamieson & Talwalkar 2016). It holds all of them in memory at first.
+        eta: for ``halving``; one candidate in so many goes on, for so many times the epochs.
         trials: for ``optuna``; a combination that is drawn again counts, and is not trained again.
         space: values by the name of a training setting; empty searches nothing.
     """
 
-    method: Literal["grid", "optuna"] = "grid"
+    method: Literal["grid", "optuna", "halving"] = "grid"
+    eta: int = Field(default=3, ge=2)
     trials: int = Field(default=20, ge=1)
     space: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
 
@@ -52,13 +59,50 @@ class SearchSettings(Settings):
                 TrainingSettings.parse({name: value}, f"search.space.{name}")
         return self
 
+    @model_validator(mode="after")
+    def _halving_shares_epochs(self) -> SearchSettings:
+        if self.method == "halving" and "epochs" in self.space:
+            raise ValueError('no epochs among the values for method = "halving": it gives them out')
+        return self
+
     @property
     def count(self) -> int:
         """How many candidates each inner training has."""
         if not self.space:
             return 1
         combinations = math.prod(map(len, self.space.values()))
-        return combinations if self.method == "grid" else self.trials
+        return self.trials if self.method == "optuna" else combinations
+
+    def check(self, recipe: TrainingSettings) -> None:
+        """Refuse a first rung of halving that ends before a candidate has been looked at.
+
+        Raises:
+            SettingsError: it does.
+        """
+        first = self.stages(recipe)[0].epochs
+        seldom = max(map(int, self.space.get("evaluate_every", (recipe.evaluate_every,))))
+        if first < min(seldom, recipe.epochs):
+            raise SettingsError(
+                "training.evaluate_every",
+                got=f"{seldom}, and a first rung of {first} epochs",
+                expected="one look at least before candidates are compared",
+                do="look more often, train longer, or raise search.eta",
+            )
+
+    def stages(self, recipe: TrainingSettings) -> tuple[Rung, ...]:
+        """The rungs on which candidates are compared; one where all train to their end."""
+        if self.method == "halving" and self.space:
+            return rungs(self.count, recipe.epochs, self.eta)
+        return (Rung(self.count, recipe.epochs),)
+
+    def epochs_of(self, recipe: TrainingSettings) -> int:
+        """Most epochs that all candidates of an inner training have together."""
+        listed = tuple(map(int, self.space.get("epochs", (recipe.epochs,))))
+        if self.method == "optuna" and self.space:
+            return self.trials * max(listed)
+        if self.method == "halving":
+            return epochs_in_all(self.stages(recipe))
+        return self.count // len(listed) * sum(listed)
 
 
 FIXED = ("seed", "precision", "threads", "select")
@@ -74,65 +118,91 @@ class Trial:
         epoch: the selected one.
         validation_loss: cross-entropy in nats.
         validation_balanced_accuracy: 0-1.
+        trained: epochs that it was given, or needed.
     """
 
     values: dict[str, Value]
     epoch: int
     validation_loss: float
     validation_balanced_accuracy: float
+    trained: int
 
 
 def search(
     recipe: TrainingSettings,
     settings: SearchSettings,
     seed: int,
-    train: Callable[[TrainingSettings], Fit],
+    start: Callable[[TrainingSettings], Course],
     better: Callable[[Fit, Fit], bool],
 ) -> tuple[Fit, TrainingSettings, tuple[Trial, ...]]:
-    """Train every candidate and keep the best; of equals, the one tried first.
+    """Train the candidates and keep the best; of equals, the one tried first.
 
     Args:
         recipe: what the candidates share.
         settings: in what they differ.
         seed: of the draws; every candidate is trained from the same seed of its own.
-        train: one training, from nothing.
+        start: one training, from nothing.
         better: whether the first is strictly preferred.
 
     Returns:
         The best training, its settings, and all trials in order.
     """
-    trials: list[Trial] = []
     best: tuple[Fit, TrainingSettings] | None = None
 
-    def attempt(values: tuple[Value, ...]) -> Trial:
+    def attempt(values: Values) -> Trial:
         nonlocal best
-        named = dict(zip(settings.space, values, strict=True))
-        chosen = TrainingSettings.parse({**recipe.model_dump(), **named}, "search.space")
-        fitted = train(chosen)
+        chosen = _candidate(recipe, settings, values)
+        course = start(chosen)
+        fitted = course.until(chosen.epochs)
         if best is None or better(fitted, best[0]):
             best = fitted, chosen
-        row = next(row for row in fitted.curve if row.epoch == fitted.selected)
-        return Trial(named, row.epoch, row.validation_loss, row.validation_balanced_accuracy)
+        return _trial(settings, values, course)
 
-    if settings.method == "grid" or not settings.space:
-        trials = [attempt(values) for values in itertools.product(*settings.space.values())]
-    else:
+    everyone = list(itertools.product(*settings.space.values()))
+    if settings.method == "halving" and settings.space:
+        candidates = [_candidate(recipe, settings, values) for values in everyone]
+        courses = [start(candidate) for candidate in candidates]
+        fitted, place = halve(courses, recipe.epochs, settings.eta, better)
+        best = fitted, candidates[place]
+        trials = [_trial(settings, v, c) for v, c in zip(everyone, courses, strict=True)]
+    elif settings.method == "optuna" and settings.space:
         trials = _with_optuna(settings, recipe.select, seed, attempt)
+    else:
+        trials = [attempt(values) for values in everyone]
     assert best is not None  # there is at least one candidate
     return (*best, tuple(trials))
+
+
+def _candidate(
+    recipe: TrainingSettings, settings: SearchSettings, values: Values
+) -> TrainingSettings:
+    named = dict(zip(settings.space, values, strict=True))
+    return TrainingSettings.parse({**recipe.model_dump(), **named}, "search.space")
+
+
+def _trial(settings: SearchSettings, values: Values, course: Course) -> Trial:
+    row = course.look
+    assert row is not None  # it was trained until there was one
+    return Trial(
+        dict(zip(settings.space, values, strict=True)),
+        row.epoch,
+        row.validation_loss,
+        row.validation_balanced_accuracy,
+        course.trained,
+    )
 
 
 def _with_optuna(
     settings: SearchSettings,
     select: str,
     seed: int,
-    attempt: Callable[[tuple[Value, ...]], Trial],
+    attempt: Callable[[Values], Trial],
 ) -> list[Trial]:
     optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    seen: dict[tuple[Value, ...], Trial] = {}
+    seen: dict[Values, Trial] = {}
     order = []
     for _ in range(settings.trials):
         asked = study.ask()

@@ -30,6 +30,8 @@ class TrainingSettings(Settings):
         select: what chooses the epoch on the inner validation fold: ``balanced_accuracy`` (ties go
             to the lower loss, then to the earlier epoch) or ``loss``.
         evaluate_every: epochs between two looks at the validation fold; the last is always seen.
+        patience: epochs without a better look after which a training ends; it can change which
+            epoch is chosen (docs/recipes.md says how often). None trains all epochs.
         precision: ``auto`` takes bfloat16 arithmetic (float32 weights) where the processor has
             instructions for it, else float32; what was taken is recorded.
         threads: processor threads of one training. It is part of the recipe because sums in another
@@ -49,6 +51,7 @@ class TrainingSettings(Settings):
     batch_norm: Literal["batch", "frozen"] = "batch"
     select: Literal["balanced_accuracy", "loss"] = "balanced_accuracy"
     evaluate_every: int = Field(default=1, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
