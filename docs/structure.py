@@ -14,8 +14,8 @@ import grimp
 JOURNEY = (
     "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
     "grids", "models", "training", "evaluation", "explanations", "explain", "outputs", "results",
-    "study", "cohorts", "runs", "explaining", "explaining_runs", "checking_explanations", "planning",
-    "demo", "cli",
+    "study", "cohorts", "runs", "explaining", "explaining_runs", "checking_explanations",
+    "planning", "demo", "cli",
 )  # fmt: skip
 
 
