@@ -150,12 +150,31 @@ def test_a_patient_predicted_alone_from_dicom_gets_the_answer_of_the_cohort(worl
                      folder / "scans/P001/t2", "--roi", folder / "truth/P001/pancreas.nii.gz",
                      "-o", tmp_path / "alone", "--patient", "someone")  # fmt: skip
     assert alone.exit_code == 0, alone.output
-    cystgrid("predict", model, world / "phantoms/cohort.csv", "-o", tmp_path / "all")
+    cystgrid("predict", model, world / "phantoms/cohort.csv", "-o", tmp_path / "all",
+             "--workers", 0)  # fmt: skip
     columns = ["p_normal", "p_low", "p_high"]
     row = pd.read_csv(tmp_path / "alone/predictions.csv").iloc[0]
     same = pd.read_csv(tmp_path / "all/predictions.csv").set_index("patient").loc["P001"]
     assert row["patient"] == "someone"
     assert (row[columns] - same[columns]).abs().max() < 0.02
+
+
+def test_workers_change_no_byte_of_the_answers(world, model, tmp_path):
+    """One patient in the middle is refused, wherever it is worked on."""
+    rows = (world / "phantoms/cohort.csv").read_text().splitlines()
+    cells = rows[2].split(",")
+    cells[4] = "900,901,900,901,900,901"
+    cohort = world / "phantoms/some.csv"
+    cohort.write_text("\n".join([rows[0], rows[1], ",".join(f'"{c}"' for c in cells), rows[3]]))
+    written = []
+    for workers in (0, 1, 2):
+        out = tmp_path / str(workers)
+        done = cystgrid("predict", model, cohort, "-o", out, "--workers", workers)
+        assert done.exit_code == 4, done.output
+        assert "refused: P002: roi" in done.output
+        written.append({p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()})
+    assert written[0] == written[1] == written[2]
+    assert len(written[0]) == 4, "table, record and two pictures"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.cohorts import run_prepare
 from cystgrid.explaining import run_explain
 from cystgrid.explaining_runs import run_figure
+from cystgrid.predicting import run_predict
 from cystgrid.processes import worker_count
 from cystgrid.provenance import NOTICE
-from cystgrid.runs import run_crossval, run_predict, run_train
+from cystgrid.runs import run_crossval, run_train
 from cystgrid.study import Study, shipped_study
 
 PATIENTS, NEW_PATIENTS, SEED, NEW_SEED = 144, 3, 20, 21
@@ -79,7 +80,9 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
             quiet=quiet,
         )
     with _stage("answers for new patients", say):
-        answers, _ = run_predict(folder / "model", new, folder / "answers", quiet=quiet)
+        answers, _ = run_predict(
+            folder / "model", new, folder / "answers", workers=worker_count(workers), quiet=quiet
+        )
     with _stage("what the answers rest on", say):
         explained, _ = run_explain(folder / "model", new, folder / "maps", quiet=quiet)
         run_figure(run, folder / "prepared", run / "figures", 3, quiet=quiet)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
@@ -16,6 +18,9 @@ from cystgrid.errors import StoreError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+AHEAD = 3
+"""Items begun for each worker: enough that none waits for a slow one before it."""
 
 
 def worker_count(wanted: int | None, threads: int = 1) -> int:
@@ -85,14 +90,64 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) ->
             yield future.result()
         pool.shutdown(wait=True)
     except BrokenProcessPool as error:
-        raise StoreError(
-            "--workers",
-            got="a worker process that died (killed, or out of memory)",
-            expected="workers that finish",
-            do="run again with fewer workers; what is done is kept",
-        ) from error
+        raise _died() from error
     finally:
         stop(pool)
+
+
+@contextmanager
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Iterator[Result]]:
+    """Within it, an iterator of each item's result, in the items' order.
+
+    The workers begin at once, before the first result is asked for, and are never more than
+    ``AHEAD`` items a worker ahead of what was taken: results do not pile up.
+
+    Args:
+        work: importable by name, as are ``items`` and results; what it raises is raised here.
+        items: what to work on.
+        workers: processes; 0 works in this one.
+
+    Raises:
+        StoreError: a worker process died.
+    """
+    if workers == 0 or not items:
+        yield map(work, items)
+        return
+    count = min(workers, len(items))
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=begin_worker)
+    rest = iter(items)
+    try:
+        with interrupts_held():
+            begun = deque(pool.submit(work, item) for item in islice(rest, AHEAD * count))
+        yield _taken(pool, work, begun, rest)
+    except BrokenProcessPool as error:
+        raise _died() from error
+    finally:
+        stop(pool)
+
+
+def _taken(
+    pool: ProcessPoolExecutor,
+    work: Callable[[Item], Result],
+    begun: deque[Future[Result]],
+    rest: Iterator[Item],
+) -> Iterator[Result]:
+    """Results in order; each one taken lets another item begin."""
+    while begun:
+        result = begun.popleft().result()
+        begun.extend(pool.submit(work, item) for item in islice(rest, 1))
+        yield result
+
+
+def _died() -> StoreError:
+    return StoreError(
+        "--workers",
+        got="a worker process that died (killed, or out of memory)",
+        expected="workers that finish",
+        do="run again with fewer workers; what is done is kept",
+    )
 
 
 def stop(pool: ProcessPoolExecutor) -> None:

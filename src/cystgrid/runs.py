@@ -1,4 +1,4 @@
-"""What a verb does, stage after stage: training, then tables and figures."""
+"""What `crossval` and `train` do: training, then tables and figures."""
 
 from __future__ import annotations
 
@@ -12,19 +12,15 @@ import pandas as pd
 from rich.table import Table
 
 from cystgrid.cohort.classes import CohortSettings
-from cystgrid.cohort.manifest import Patient, asked_patients, is_box
 from cystgrid.cohort.published import given_splits
 from cystgrid.cohort.splits import Splits
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
-from cystgrid.outputs.prediction import prediction_table, refuse_other_answers, write_answers
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import NOTICE, write_text
+from cystgrid.provenance import write_text
 from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
-from cystgrid.training.answer import predict_patients
 from cystgrid.training.deploy import train_model
-from cystgrid.training.deployed import load_model
 from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.job import CURVE
 from cystgrid.training.nested import cross_validate
@@ -194,50 +190,3 @@ def run_train(
         workers=workers,
         quiet=quiet,
     )
-
-
-def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -> Patient:
-    """The patient of ``--t1 --t2 --roi``, as a manifest would give it."""
-
-    def placed(reference: str | None) -> str | None:
-        return str(Path(reference).absolute()) if reference else None
-
-    return Patient(
-        name,
-        t1=placed(t1),
-        t2=placed(t2),
-        roi=roi if roi and is_box(roi) else placed(roi),
-        group=name,
-    )
-
-
-def run_predict(
-    model_folder: Path,
-    source: Path | Patient,
-    output: Path,
-    *,
-    features: Path | None = None,
-    quiet: bool = False,
-) -> tuple[str, list[tuple[str, str]]]:
-    """Grade a cohort.csv or one patient.
-
-    Args:
-        model_folder: MODEL.
-        source: a manifest, or one patient.
-        output: folder of the answers.
-        features: table of the new patients, for a model that reads one.
-        quiet: no progress bar.
-
-    Returns:
-        The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
-    """
-    model = load_model(model_folder, features)
-    patients = asked_patients(source, model.cohort)
-    refuse_other_answers(model, [patient.patient for patient in patients], output)
-    answers, refused = predict_patients(model, patients, quiet=quiet)
-    if not answers:
-        return "", refused
-    path = write_answers(model, answers, output)
-    table = prediction_table(model, answers).drop(columns=["notice", "center", "label"])
-    lines = table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
-    return f"{lines}\n{NOTICE}\n{path}", refused

@@ -165,7 +165,7 @@ def _asked(
 ) -> Path | Patient:
     """The manifest, or the patient of ``--t1 --t2 --roi``."""
     from cystgrid.cohort.cells import text_fault
-    from cystgrid.runs import single_patient
+    from cystgrid.predicting import single_patient
 
     if (source is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")

@@ -150,19 +150,23 @@ def predict(
     roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
     patient: Annotated[str, typer.Option(help="Name for the single patient.")] = "patient",
     features: Features = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Grade new patients: a cohort.csv, or one pair of scans."""
     from cystgrid.cohort.cells import text_fault
-    from cystgrid.runs import run_predict, single_patient
+    from cystgrid.predicting import run_predict, single_patient
+    from cystgrid.processes import worker_count
 
     if (cohort is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
     if fault := "is empty" if not patient.strip() else text_fault(patient):
         raise typer.BadParameter(f"--patient {fault}")
     source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
-    text, refused = run_predict(model, source, output, features=features, quiet=quiet)
+    text, refused = run_predict(
+        model, source, output, features=features, workers=worker_count(workers), quiet=quiet
+    )
     if text:
         say(quiet, text)
     end_with(refused, done=len(text))

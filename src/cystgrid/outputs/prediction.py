@@ -9,6 +9,7 @@ import pandas as pd
 
 from cystgrid.outputs.grids import GridPicture, draw_grids
 from cystgrid.outputs.question import refuse_other_question
+from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import file_name
 from cystgrid.provenance import NOTICE, versions, write_json, write_text
 from cystgrid.training.answer import Answer
@@ -27,12 +28,12 @@ def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.Data
             {
                 "model": model.name,
                 "inputs": model.inputs,
-                "patient": answer.prepared.patient,
-                "center": answer.prepared.center,
-                "label": answer.prepared.label or "",
+                "patient": answer.patient,
+                "center": answer.center,
+                "label": answer.label or "",
                 "predicted": model.classes[best],
                 **{f"p_{name}": probability for name, probability in named},
-                "flags": "; ".join(answer.prepared.flags),
+                "flags": "; ".join(answer.flags),
                 "notice": NOTICE,
             }
         )
@@ -55,10 +56,8 @@ def refuse_other_answers(model: DeployedModel, patients: Iterable[str], folder: 
 
 
 def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path) -> Path:
-    """Write OUT/predictions.csv, predictions.json and grids/<patient>.png; returns the first."""
+    """Write OUT/predictions.csv and predictions.json; returns the first."""
     table = prediction_table(model, answers)
-    for answer in answers:
-        _draw(model, answer, folder / "grids" / f"{file_name(answer.prepared.patient)}.png")
     write_json(
         folder / ANSWERS,
         {
@@ -67,10 +66,10 @@ def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path)
             "classes": list(model.classes),
             "patients": [
                 {
-                    "patient": answer.prepared.patient,
+                    "patient": answer.patient,
                     "probabilities": answer.probabilities.tolist(),
-                    "flags": list(answer.prepared.flags),
-                    "alignment": answer.prepared.alignment,
+                    "flags": list(answer.flags),
+                    "alignment": answer.alignment,
                 }
                 for answer in answers
             ],
@@ -82,8 +81,12 @@ def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path)
     return path
 
 
-def _draw(model: DeployedModel, answer: Answer, path: Path) -> None:
+def draw_answer(
+    model: DeployedModel, prepared: PreparedPatient, answer: Answer, folder: Path
+) -> None:
+    """Write OUT/grids/<patient>.png: what the model saw of the patient, under its answer."""
     best = int(answer.probabilities.argmax())
-    title = f"{answer.prepared.patient}: {model.classes[best]} {answer.probabilities[best]:.2f}"
-    picture = GridPicture(title, answer.prepared, model.preparation.modalities)
+    title = f"{answer.patient}: {model.classes[best]} {answer.probabilities[best]:.2f}"
+    picture = GridPicture(title, prepared, model.preparation.modalities)
+    path = folder / "grids" / f"{file_name(answer.patient)}.png"
     draw_grids([picture], model.cells, path)

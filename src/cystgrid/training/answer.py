@@ -1,50 +1,43 @@
-"""New patients through a deployed model: prepared one by one, refused by name."""
+"""What a deployed model says of one new patient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cystgrid.cohort.manifest import Patient
-from cystgrid.errors import CystgridError
-from cystgrid.preparation.patient import PreparedPatient, prepare_patient
-from cystgrid.progress import progress_bar
+from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.training.deployed import DeployedModel
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says of one patient.
+    """What the model says of one patient; the voxels are not kept.
 
     Attributes:
-        prepared: the patient as the model saw it, with all that was flagged on the way.
+        patient, center, label: as in the manifest.
+        flags: what was said of the patient on the way, one sentence each.
+        alignment: how the scans lie to each other (see ``PreparedPatient``).
         probabilities: ``(class,)``, in the model's order of classes.
     """
 
-    prepared: PreparedPatient
+    patient: str
+    center: str
+    label: str | None
+    flags: tuple[str, ...]
+    alignment: dict[str, float]
     probabilities: NDArray[np.float64]
 
-
-def predict_patients(
-    model: DeployedModel, patients: Sequence[Patient], *, quiet: bool = False
-) -> tuple[list[Answer], list[tuple[str, str]]]:
-    """Prepare and grade patients; one that cannot be prepared does not stop the others.
-
-    Returns:
-        The answers, and ``(patient, reason)`` of those refused.
-    """
-    answers: list[Answer] = []
-    refused: list[tuple[str, str]] = []
-    with progress_bar("predicting", len(patients), quiet=quiet) as advance:
-        for patient in patients:
-            try:
-                prepared = prepare_patient(patient, model.preparation)
-            except CystgridError as error:
-                refused.append((patient.patient, str(error)))
-            else:
-                answers.append(Answer(prepared, model.probabilities([prepared])[0]))
-            advance(1)
-    return answers, refused
+    @classmethod
+    def of(cls, model: DeployedModel, prepared: PreparedPatient) -> Self:
+        """Grade one patient, alone: its last digits do not depend on who else is asked for."""
+        return cls(
+            prepared.patient,
+            prepared.center,
+            prepared.label,
+            prepared.flags,
+            prepared.alignment,
+            model.probabilities([prepared])[0],
+        )

@@ -5,7 +5,6 @@ MODEL/model.safetensors (or member-<j>.safetensors)  model.json  README.md
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,14 @@ from numpy.typing import NDArray
 
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
-from cystgrid.errors import StoreError
 from cystgrid.models.registry import CHANNELS, entry_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_json, write_text
 from cystgrid.training.member import Member, load_member
+from cystgrid.training.model_card import CARD, SCHEMA, as_no_model, read_model_card
 from cystgrid.training.recipe import Recipe
-
-SCHEMA = 2
-"""Of model.json."""
 
 REBUILT = ("cohort", "grid", "models")
 """What of the recipe a finished model still needs."""
@@ -112,8 +108,8 @@ def write_model(
         "versions": versions(),
     }
     write_text(folder / "README.md", _model_card(card))
-    write_json(folder / "model.json", card)
-    return folder / "model.json"
+    write_json(folder / CARD, card)
+    return folder / CARD
 
 
 def _model_card(card: dict[str, Any]) -> str:
@@ -168,35 +164,21 @@ def load_model(folder: Path, features: Path | None = None) -> DeployedModel:
     Raises:
         StoreError: no model there, or a file is missing, altered or of another version.
     """
-    path = folder / "model.json"
-    try:
-        content = path.read_bytes()
-        card = json.loads(content)
-        if card["schema"] != SCHEMA:
-            raise StoreError(
-                path,
-                got=f"schema {card['schema']}",
-                expected=f"schema {SCHEMA}",
-                do="use the version of cystgrid that made it",
-            )
-        preparation = PreparationSettings.parse(card["preparation"], str(path))
-        recipe = Recipe.parse({name: card[name] for name in REBUILT}, str(path))
+    card = read_model_card(folder)
+    path, content = folder / CARD, card.content
+    with as_no_model(folder):
+        recipe = Recipe.parse({name: content[name] for name in REBUILT}, str(path))
         recipe = recipe.model_copy(update={"models": recipe.models.on_features(features)})
-        members = tuple(load_member(card, record, folder, recipe) for record in card["members"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path,
-            got="no such file" if isinstance(error, FileNotFoundError) else "something else",
-            expected="the model.json of a model",
-            do="give the folder that `cystgrid train` wrote",
-        ) from error
+        members = tuple(
+            load_member(content, record, folder, recipe) for record in content["members"]
+        )
     return DeployedModel(
-        card["model"],
-        card["inputs"],
-        tuple(card["classes"]),
+        content["model"],
+        content["inputs"],
+        tuple(content["classes"]),
         recipe.cohort,
-        preparation,
+        card.preparation,
         recipe.grid.cells,
         members,
-        sha256_bytes(content),
+        card.sha256,
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss, recall_score
 
 SMALLEST_PROBABILITY = 1e-12
 """Keeps one confident mistake from making a validation loss infinite."""
@@ -55,6 +54,8 @@ def better(new: Epoch, old: Epoch, select: str) -> bool:
 
 
 def _mean_loss(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    from sklearn.metrics import log_loss  # a second to import, and an answer needs none of it
+
     kept = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
     kept /= kept.sum(axis=1, keepdims=True)
     return float(log_loss(targets, kept, labels=range(kept.shape[1])))
@@ -62,5 +63,7 @@ def _mean_loss(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -
 
 def _mean_recall(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
     """Over the classes that the fold holds."""
+    from sklearn.metrics import recall_score
+
     chosen = probabilities.argmax(axis=1)
     return float(recall_score(targets, chosen, labels=np.unique(targets), average="macro"))

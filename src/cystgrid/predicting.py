@@ -1,0 +1,103 @@
+"""What the verb `predict` does: new patients are prepared in workers and graded in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cystgrid.cohort.manifest import Patient, asked_patients, is_box
+from cystgrid.preparation.new_patients import Refusal, preparing
+from cystgrid.progress import progress_bar
+from cystgrid.provenance import NOTICE
+from cystgrid.training.model_card import read_model_card
+
+if TYPE_CHECKING:  # torch comes when the workers are busy already
+    from cystgrid.preparation.patient import PreparedPatient
+    from cystgrid.training.answer import Answer
+    from cystgrid.training.deployed import DeployedModel
+
+
+def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -> Patient:
+    """The patient of ``--t1 --t2 --roi``, as a manifest would give it."""
+
+    def placed(reference: str | None) -> str | None:
+        return str(Path(reference).absolute()) if reference else None
+
+    return Patient(
+        name,
+        t1=placed(t1),
+        t2=placed(t2),
+        roi=roi if roi and is_box(roi) else placed(roi),
+        group=name,
+    )
+
+
+def run_predict(
+    model_folder: Path,
+    source: Path | Patient,
+    output: Path,
+    *,
+    features: Path | None = None,
+    workers: int = 0,
+    quiet: bool = False,
+) -> tuple[str, list[tuple[str, str]]]:
+    """Grade a cohort.csv or one patient; the answers do not depend on the number of workers.
+
+    Args:
+        model_folder: MODEL.
+        source: a manifest, or one patient.
+        output: folder of the answers.
+        features: table of the new patients, for a model that reads one.
+        workers: processes that prepare scans; 0 prepares in this one.
+        quiet: no progress bar.
+
+    Returns:
+        The predictions as text for a terminal, and ``(patient, reason)`` of those refused.
+    """
+    card = read_model_card(model_folder)
+    patients = asked_patients(source, card.cohort)
+    with (
+        progress_bar("predicting", len(patients), quiet=quiet) as advance,
+        preparing(patients, card.preparation, workers) as prepared,
+    ):
+        # torch takes seconds to import, in which the workers prepare the first patients
+        from cystgrid.outputs.prediction import (
+            prediction_table,
+            refuse_other_answers,
+            write_answers,
+        )
+        from cystgrid.training.deployed import load_model
+
+        model = load_model(model_folder, features)
+        refuse_other_answers(model, [patient.patient for patient in patients], output)
+        answers: list[Answer] = []
+        refused: list[tuple[str, str]] = []
+        for one in _graded(model, prepared, output):
+            if isinstance(one, Refusal):
+                refused.append((one.patient, one.reason))
+            else:
+                answers.append(one)
+            advance(1)
+    if not answers:
+        return "", refused
+    path = write_answers(model, answers, output)
+    table = prediction_table(model, answers).drop(columns=["notice", "center", "label"])
+    lines = table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
+    return f"{lines}\n{NOTICE}\n{path}", refused
+
+
+def _graded(
+    model: DeployedModel, prepared: Iterator[PreparedPatient | Refusal], output: Path
+) -> Iterator[Answer | Refusal]:
+    """Each patient's answer, with its picture drawn, in order; one patient is held at a time."""
+    from cystgrid.outputs.prediction import draw_answer
+    from cystgrid.training.answer import Answer
+
+    for each in prepared:
+        if isinstance(each, Refusal):
+            yield each
+            continue
+        answer = Answer.of(model, each)
+        draw_answer(model, each, answer, output)
+        yield answer
