@@ -148,6 +148,7 @@ KINDS = {
     "model.json": "a model",
     "predictions.json": "answers for patients",
     "explanations.json": "explanations for patients",
+    "start.json": "a pretrained start",
 }
 """What a folder of ours holds, by the file that names it."""
 

@@ -17,6 +17,7 @@ from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 from cystgrid.errors import SettingsError, WeightsError
+from cystgrid.models.fusion import MODALITIES
 from cystgrid.models.network import RGB, Network, Shape
 from cystgrid.models.weights import (
     HOW_TO_GET,
@@ -25,6 +26,7 @@ from cystgrid.models.weights import (
     PHANTOM,
     StateDict,
     fetch,
+    one_scan,
     read_state,
     refuse_phantom,
     start_from,
@@ -81,6 +83,8 @@ def build_vit(name: str, inputs: str, shape: Shape, weights: str) -> Network:
     )
     if weights != NONE:
         state = _pretrained(tag, weights)
+        if shape.channels == 1 and inputs in MODALITIES and state[STEM].shape[1] == len(MODALITIES):
+            state = one_scan(state, MODALITIES.index(inputs), stem=STEM, black=_black(backbone))
         if POSITIONS in state:
             state[POSITIONS] = _resampled(state[POSITIONS], backbone)
         start_from(backbone, state, stem=STEM, head="head", where=f"{name}: {weights}")
@@ -128,6 +132,12 @@ def _resampled(positions: Tensor, backbone: VisionTransformer) -> Tensor:
         positions, list(backbone.patch_embed.grid_size), num_prefix_tokens=prefix
     )
     return resampled
+
+
+def _black(backbone: VisionTransformer) -> float:
+    """What a black pixel is to the published network, after its normalisation."""
+    mean, std = (backbone.pretrained_cfg[name] for name in ("mean", "std"))
+    return float((0.0 - sum(mean) / len(mean)) / (sum(std) / len(std)))
 
 
 def _layers(backbone: VisionTransformer) -> tuple[tuple[str, ...], ...]:

@@ -40,6 +40,28 @@ def fewer_colours(kernel: Tensor, channels: int) -> Tensor:
     return grey.expand(-1, channels, *kernel.shape[2:]).clone()
 
 
+def one_scan(state: Mapping[str, Tensor], channel: int, *, stem: str, black: float) -> StateDict:
+    """The start of a network for one scan, from one for several: as if the others were black.
+
+    Args:
+        state: pretrained tensors; the stem has a bias.
+        channel: number of the scan that is seen.
+        stem: name of the first convolution's kernel.
+        black: value of a black pixel as that convolution is given it.
+
+    Returns:
+        The state with a stem of one channel; the black scans' share has gone into its bias.
+    """
+    kernel = state[stem].float()
+    bias = stem.removesuffix("weight") + "bias"
+    others = kernel.sum(dim=(1, 2, 3)) - kernel[:, channel].sum(dim=(1, 2))
+    return {
+        **state,
+        stem: kernel[:, channel : channel + 1].contiguous(),
+        bias: state[bias].float() + black * others,
+    }
+
+
 def read_state(path: Path) -> StateDict:
     """Read a state dictionary from ``.safetensors`` or ``.pth``/``.pt``/``.bin``, running no code.
 

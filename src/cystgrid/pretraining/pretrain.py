@@ -1,0 +1,160 @@
+"""The pretraining: one straight loop over the stream, from which a stopped one goes on exactly."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cystgrid.models.network import Shape
+from cystgrid.models.registry import build_model
+from cystgrid.models.vit import PATCH
+from cystgrid.pretraining.feed import feed
+from cystgrid.pretraining.reader import Reader, explained, join, loss
+from cystgrid.pretraining.settings import PretrainSettings
+from cystgrid.pretraining.state import Progress, Row, load_state, save_state
+from cystgrid.pretraining.stream import LabelledGrids, Stream
+from cystgrid.pretraining.tissues import Fact
+from cystgrid.progress import progress_bar
+from cystgrid.training.device import arithmetic, reproducible, resolve_precision, training_device
+from cystgrid.training.optimise import NEVER_DECAYED
+
+VALIDATION_SEED = 2**31
+"""Added to the stream's seed: no validation grid is ever learned from."""
+
+LARGEST_GRADIENT = 1.0
+"""Norm to which a step's gradient is cut."""
+
+
+def pretrain(
+    settings: PretrainSettings, state: Path, key: str, *, workers: int, quiet: bool
+) -> tuple[Reader, tuple[Row, ...]]:
+    """Learn from the stream, or go on with it.
+
+    Args:
+        settings: of the pretraining.
+        state: file from which a stopped one goes on.
+        key: digest of all that decides its bytes.
+        workers: processes that draw grids.
+        quiet: no progress bar.
+
+    Returns:
+        The reader after the last step, and its looks at the validation grids.
+
+    Raises:
+        StoreError: the state is of another pretraining, or a worker died.
+        WeightsError: the weights to start from cannot be had.
+    """
+    device = training_device()
+    precision = resolve_precision(settings.precision, device)
+    stream = Stream(settings.seed, settings.batch, settings.cells, settings.pixels, PATCH)
+    looks = settings.looked_at()
+    with reproducible(settings.threads):
+        reader = _reader(settings).to(device)
+        optimizer = _optimizer(reader, settings)
+        progress = load_state(state, reader, optimizer, key)
+        held_out = _validation(settings, workers)
+        step, curve = progress.step, list(progress.curve)
+        train_loss = torch.tensor(progress.train_loss, device=device)
+        title = f"{settings.grids} grids"
+        with progress_bar(title, settings.steps, quiet=quiet) as advance:
+            advance(step)
+            for batch in feed(stream, step, settings.steps, workers):
+                for group in optimizer.param_groups:
+                    group["lr"] = group["highest"] * rate(step, settings)
+                found = _moved(batch, device)
+                with arithmetic(precision, device):
+                    reading = reader(found.grids)
+                error = loss(reading, found)
+                optimizer.zero_grad(set_to_none=True)
+                error.backward()
+                nn.utils.clip_grad_norm_(reader.parameters(), LARGEST_GRADIENT)
+                optimizer.step()
+                step += 1
+                train_loss += (error.detach() - train_loss) * 0.05
+                if step in looks:
+                    curve.append(_look(reader, held_out, step, float(train_loss), settings))
+                if step % settings.save_every == 0 or step in looks:
+                    save_state(
+                        state,
+                        reader,
+                        optimizer,
+                        Progress(step, float(train_loss), tuple(curve)),
+                        key,
+                    )
+                advance(1)
+    return reader, tuple(curve)
+
+
+def rate(step: int, settings: PretrainSettings) -> float:
+    """Share of the highest learning rate at a step: linear warm-up, then a cosine to zero."""
+    warm = settings.warmup * settings.steps
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(settings.steps - warm, 1)))
+
+
+def _reader(settings: PretrainSettings) -> Reader:
+    torch.manual_seed(settings.seed)
+    shape = Shape(2, len(Fact), settings.cells, settings.pixels)
+    return Reader(build_model(f"vit_{settings.vit}", "early", shape, settings.weights))
+
+
+def _optimizer(reader: Reader, settings: PretrainSettings) -> torch.optim.Optimizer:
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in reader.named_parameters():
+        if not parameter.requires_grad or name.startswith("network.backbone.head."):
+            continue
+        plain = parameter.ndim < 2 or name.rsplit(".", 1)[-1] in NEVER_DECAYED
+        decay = 0.0 if plain else settings.weight_decay
+        layers = len(reader.network.layers)
+        own = name.removeprefix("network.backbone.")
+        layer = reader.network.layer_of(own) if own != name else layers - 1
+        highest = settings.learning_rate * settings.layer_decay ** (layers - 1 - layer)
+        groups.setdefault((highest, decay), []).append(parameter)
+    rows = [
+        {"params": p, "highest": highest, "weight_decay": decay}
+        for (highest, decay), p in groups.items()
+    ]
+    return torch.optim.AdamW(rows, lr=settings.learning_rate, betas=(0.9, 0.99), fused=True)
+
+
+def _validation(settings: PretrainSettings, workers: int) -> tuple[LabelledGrids, ...]:
+    """Fixed grids of another seed."""
+    stream = Stream(
+        settings.seed + VALIDATION_SEED, settings.batch, settings.cells, settings.pixels, PATCH
+    )
+    return tuple(feed(stream, 0, math.ceil(settings.validation / settings.batch), workers))
+
+
+def _moved(batch: LabelledGrids, device: torch.device) -> LabelledGrids:
+    return LabelledGrids(batch.grids.to(device), batch.fractions.to(device), batch.facts.to(device))
+
+
+def _look(
+    reader: Reader,
+    held_out: tuple[LabelledGrids, ...],
+    step: int,
+    train_loss: float,
+    settings: PretrainSettings,
+) -> Row:
+    """How well the validation grids are read."""
+    device = next(reader.parameters()).device
+    precision = resolve_precision(settings.precision, device)
+    with torch.inference_mode(), arithmetic(precision, device):
+        readings = [reader(batch.grids.to(device)) for batch in held_out]
+    reading = join(readings)
+    truth = LabelledGrids(
+        torch.empty(0),
+        torch.cat([batch.fractions for batch in held_out]).to(device),
+        torch.cat([batch.facts for batch in held_out]).to(device),
+    )
+    return {
+        "step": step,
+        "grids": step * settings.batch,
+        "train_loss": train_loss,
+        "validation_loss": float(loss(reading, truth)),
+        **explained(reading, truth),
+    }

@@ -1,0 +1,89 @@
+"""Where a stopped pretraining goes on from: one file, with all that decides the rest.
+
+The stream has no state: its batch ``step`` is the same whenever it is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from cystgrid.errors import StoreError
+from cystgrid.provenance import write_bytes
+
+Row = dict[str, float]
+"""One look at the validation grids."""
+
+TOLD = "progress"
+WEIGHT, MOMENTS = "weight:", ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pretraining has come.
+
+    Attributes:
+        step: batches learned from.
+        train_loss: running mean of the loss.
+        curve: looks so far.
+    """
+
+    step: int = 0
+    train_loss: float = 0.0
+    curve: tuple[Row, ...] = ()
+
+
+def save_state(
+    path: Path, reader: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, key: str
+) -> None:
+    """Write weights, the optimiser's moments, and how far it has come."""
+    tensors = {WEIGHT + name: value.contiguous() for name, value in reader.state_dict().items()}
+    for name, parameter in reader.named_parameters():
+        for moment in MOMENTS:
+            if parameter in optimizer.state:
+                tensors[f"{moment}:{name}"] = optimizer.state[parameter][moment]
+    told = json.dumps({"key": key, **asdict(progress)})
+    write_bytes(path, save(tensors, {TOLD: told}))
+
+
+def load_state(
+    path: Path, reader: nn.Module, optimizer: torch.optim.Optimizer, key: str
+) -> Progress:
+    """Take up what ``save_state`` wrote; nothing was done yet where there is no such file.
+
+    Raises:
+        StoreError: of other settings, or damaged.
+    """
+    if not path.is_file():
+        return Progress()
+    try:
+        with safe_open(path, "pt") as stored:
+            told = json.loads(stored.metadata()[TOLD])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError(
+            path, got=type(error).__name__, expected="a saved state", do="remove it to begin anew"
+        ) from error
+    if told.get("key") != key:
+        raise StoreError(
+            path,
+            got="the state of a pretraining with other settings, weights or version",
+            expected="the same ones",
+            do="give another -o folder, or the same study file",
+        )
+    step = told["step"]
+    own = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
+    reader.load_state_dict(own)
+    for name, parameter in reader.named_parameters():
+        if f"{MOMENTS[0]}:{name}" in tensors:
+            moments = {each: tensors[f"{each}:{name}"].to(parameter.device) for each in MOMENTS}
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(step), device=parameter.device), **moments
+            }  # fmt: skip
+    return Progress(step, told["train_loss"], tuple(told["curve"]))
