@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cystgrid.cohort.manifest import Manifest, read_manifest
+from cystgrid.insertion.cohort import InsertionReport, insert_cohort
 from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.check_page import write_check_page
 from cystgrid.outputs.quality.page import MARK as PAGE_MARK
@@ -39,6 +40,30 @@ def run_check(
     if output is not None:
         write_check_page(check, output)
     return check
+
+
+def run_insert(
+    cohort: Path,
+    folder: Path,
+    study: Study,
+    *,
+    copies: int,
+    seed: int,
+    workers: int = 0,
+    quiet: bool = False,
+) -> InsertionReport:
+    """Draw lesions with known truth into the normal scans of a cohort."""
+    manifest = read_manifest(cohort, study.cohort)
+    return insert_cohort(
+        manifest,
+        folder,
+        study.cohort,
+        study.preparation,
+        copies=copies,
+        seed=seed,
+        workers=workers,
+        quiet=quiet,
+    )
 
 
 def run_prepare(

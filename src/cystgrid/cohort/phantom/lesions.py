@@ -79,6 +79,16 @@ class Cyst:
     centre: Vector
     nodule: Ellipsoid | None
 
+    def moved(self, turn: Vector, shift: Vector) -> Cyst:
+        """The same after ``p -> turn @ p + shift``."""
+        return Cyst(
+            tuple(lobe.moved(turn, shift) for lobe in self.lobes),
+            self.neck.moved(turn, shift),
+            self.diameter,
+            turn @ self.centre + shift,
+            None if self.nodule is None else self.nodule.moved(turn, shift),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Disease:
@@ -100,6 +110,11 @@ class Disease:
     def duct_diameter(self) -> float:
         """Largest width of the main duct in mm."""
         return float(2 * self.duct.radii.max())
+
+    def moved(self, turn: Vector, shift: Vector) -> Disease:
+        """The same after ``p -> turn @ p + shift``."""
+        cysts = tuple(cyst.moved(turn, shift) for cyst in self.cysts)
+        return Disease(self.label, self.sign, self.duct.moved(turn, shift), cysts)
 
 
 def draw_disease(

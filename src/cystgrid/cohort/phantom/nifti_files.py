@@ -18,12 +18,12 @@ SCANNER_CODE = 1
 """NIfTI's code for coordinates of the scanner, in qform and sform."""
 
 
-def write_nifti(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], affine: Affine) -> None:
+def write_nifti(path: Path, voxels: NDArray[np.number], affine: Affine) -> None:
     """Write ``voxels (i, j, k)`` as gzipped NIfTI-1 with equal qform and sform, in mm.
 
     Args:
         path: ends in ``.nii.gz``.
-        voxels: stored as they are, without slope.
+        voxels: int16, uint8 or float32, stored as they are, without slope.
         affine: ``(4, 4)`` voxel centres to mm, RAS+; axes at right angles.
     """
     image = nib.Nifti1Image(voxels, affine)
