@@ -14,18 +14,16 @@ from cystgrid.models.vit import PATCH
 from cystgrid.pretraining.feed import feed
 from cystgrid.pretraining.reader import Reader, explained, join, loss
 from cystgrid.pretraining.settings import PretrainSettings
-from cystgrid.pretraining.state import Progress, Row, load_state, save_state
+from cystgrid.pretraining.state import Progress, Row, lay_as_weights, load_state, save_state
 from cystgrid.pretraining.stream import LabelledGrids, Stream
 from cystgrid.pretraining.tissues import Fact
 from cystgrid.progress import progress_bar
 from cystgrid.training.device import arithmetic, reproducible, resolve_precision, training_device
+from cystgrid.training.masters import Masters
 from cystgrid.training.optimise import NEVER_DECAYED
 
 VALIDATION_SEED = 2**31
 """Added to the stream's seed: no validation grid is ever learned from."""
-
-LARGEST_GRADIENT = 1.0
-"""Norm to which a step's gradient is cut."""
 
 
 def pretrain(
@@ -55,6 +53,9 @@ def pretrain(
         reader = _reader(settings).to(device)
         optimizer = _optimizer(reader, settings)
         progress = load_state(state, reader, optimizer, key)
+        working = reader.working(precision)
+        masters = Masters(reader.network, working.network)
+        lay_as_weights(optimizer)
         held_out = _validation(settings, workers)
         step, curve = progress.step, list(progress.curve)
         train_loss = torch.tensor(progress.train_loss, device=device)
@@ -66,16 +67,14 @@ def pretrain(
                     group["lr"] = group["highest"] * rate(step, settings)
                 found = _moved(batch, device)
                 with arithmetic(precision, device):
-                    reading = reader(found.grids)
+                    reading = working(found.grids)
                 error = loss(reading, found)
-                optimizer.zero_grad(set_to_none=True)
                 error.backward()
-                nn.utils.clip_grad_norm_(reader.parameters(), LARGEST_GRADIENT)
-                optimizer.step()
+                masters.step(optimizer)
                 step += 1
                 train_loss += (error.detach() - train_loss) * 0.05
                 if step in looks:
-                    curve.append(_look(reader, held_out, step, float(train_loss), settings))
+                    curve.append(_look(working, held_out, step, float(train_loss), settings))
                 if step % settings.save_every == 0 or step in looks:
                     save_state(
                         state,

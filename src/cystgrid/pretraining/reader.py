@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from cystgrid.models.network import Network
 from cystgrid.pretraining.stream import LabelledGrids
 from cystgrid.pretraining.tissues import Fact, Tissue
+from cystgrid.training.device import Precision
+from cystgrid.training.rounded import working_network
 
 FACTS_WEIGHT = 1.0
 """Of what is asked of whole grids, beside what is asked of patches."""
@@ -50,6 +53,12 @@ class Reader(nn.Module):
         self.tissues = nn.Linear(body.embed_dim, len(Tissue))
         self.facts = nn.Linear(body.embed_dim, len(Fact))
         nn.init.constant_(self.tissues.bias, RARE)
+
+    def working(self, precision: Precision) -> Reader:
+        """The reader whose passes are run in ``precision``; its heads are this one's own."""
+        copied = copy.copy(self)
+        copied._modules = {**self._modules, "network": working_network(self.network, precision)}
+        return copied
 
     def forward(self, grids: Tensor) -> Reading:
         """Read grids ``(grid, modality, height, width)`` in 0-1."""

@@ -47,7 +47,7 @@ def save_state(
     for name, parameter in reader.named_parameters():
         for moment in MOMENTS:
             if parameter in optimizer.state:
-                tensors[f"{moment}:{name}"] = optimizer.state[parameter][moment]
+                tensors[f"{moment}:{name}"] = optimizer.state[parameter][moment].contiguous()
     told = json.dumps({"key": key, **asdict(progress)})
     write_bytes(path, save(tensors, {TOLD: told}))
 
@@ -87,3 +87,11 @@ def load_state(
                 "step": torch.tensor(float(step), device=parameter.device), **moments
             }  # fmt: skip
     return Progress(step, told["train_loss"], tuple(told["curve"]))
+
+
+def lay_as_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Put moments that were taken up into the order in memory that their weights have now."""
+    for parameter, state in optimizer.state.items():
+        for moment in MOMENTS:
+            if state[moment].stride() != parameter.stride():
+                state[moment] = torch.empty_like(parameter).copy_(state[moment])
