@@ -13,9 +13,9 @@ import grimp
 
 JOURNEY = (
     "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
-    "grids", "models", "training", "evaluation", "explanations", "explain", "outputs", "results",
-    "study", "cohorts", "runs", "explaining", "explaining_runs", "checking_explanations",
-    "planning", "demo", "cli",
+    "insertion", "grids", "models", "training", "pretraining", "evaluation", "explanations",
+    "explain", "outputs", "results", "study", "cohorts", "runs", "explaining", "predicting", "starts",
+    "explaining_runs", "checking_explanations", "planning", "demo", "cli",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 from typing import get_args, get_type_hints
 
+from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.settings import Settings
 from cystgrid.study import Study
 
@@ -40,13 +41,21 @@ def settings_in(hint: object) -> type[Settings] | None:
 
 def section(name: str, settings: type[Settings]) -> list[str]:
     """One table, and those of the sections inside it."""
-    lines = [f"## `[{name}]`", "", "| key | default | meaning |", "|---|---|---|"]
-    known, hints = meanings(settings), get_type_hints(settings)
+    hints = get_type_hints(settings)
     inner = []
-    for key, field in settings.model_fields.items():
+    for key in settings.model_fields:
         nested = settings_in(hints[key])
         if nested is not None:
             inner += section(f"{name}.{key}", nested)
+    return [f"## `[{name}]`", "", *table(settings), "", *inner]
+
+
+def table(settings: type[Settings]) -> list[str]:
+    """A row a key, sections inside it left out."""
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    known, hints = meanings(settings), get_type_hints(settings)
+    for key, field in settings.model_fields.items():
+        if settings_in(hints[key]) is not None:
             continue
         if field.is_required():
             lines.append(f"| `{key}` | (needed) | {known.get(key, '')} |")
@@ -54,7 +63,7 @@ def section(name: str, settings: type[Settings]) -> list[str]:
         default = field.get_default(call_default_factory=True)
         shown = list(default) if isinstance(default, tuple) else default
         lines.append(f"| `{key}` | `{shown}` | {known.get(key, '')} |")
-    return [*lines, "", *inner]
+    return lines
 
 
 def main() -> None:
@@ -67,6 +76,14 @@ def main() -> None:
         "## `[recipes.<model>]`",
         "",
         "Any key of `[training]`, for one model alone: `[recipes.vit]` with `epochs = 4`, say.",
+    ]
+    lines += [
+        "",
+        "# Settings of a pretraining",
+        "",
+        "A file of its own, for `cystgrid pretrain` (`docs/starts.md`); its keys stand at the top.",
+        "",
+        *table(PretrainSettings),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 
