@@ -14,7 +14,8 @@ import grimp
 JOURNEY = (
     "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
     "insertion", "grids", "models", "training", "pretraining", "evaluation", "explanations",
-    "explain", "outputs", "results", "study", "cohorts", "runs", "explaining", "predicting", "starts",
+    "explain", "outputs", "results", "study", "cohorts", "runs", "explaining", "predicting",
+    "starts",
     "explaining_runs", "checking_explanations", "planning", "demo", "cli",
 )  # fmt: skip
 

@@ -47,7 +47,7 @@ def test_what_is_raised_comes_at_its_place(workers):
     ):
         taken = []
         for item in found:
-            taken.append(item)  # noqa: PERF402
+            taken.append(item)
     assert taken == list(range(7))
 
 
