@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from plan import prepared_phantoms
 
-from cystgrid.cohort.phantom import write_phantom_cohort
-from cystgrid.cohorts import run_prepare
 from cystgrid.planning import plan_crossval
 from cystgrid.processes import worker_count
 from cystgrid.runs import run_crossval
@@ -147,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--patients", type=int, default=144)
+    parser.add_argument("--prepared", type=Path, help="take these patients, and draw none")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--models", default="vit_tiny,resnet18")
@@ -154,11 +154,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     asked = parser.parse_args()
     folder, workers = asked.output, worker_count(asked.workers)
-    cohort = write_phantom_cohort(
-        folder / "phantoms", patients=asked.patients, seed=20, reduction=1.5, workers=workers
-    )
-    prepared = folder / "prepared"
-    run_prepare(cohort, prepared, Study.read(shipped_study("demo")), workers=workers)
+    prepared = asked.prepared or prepared_phantoms(folder, asked.patients, workers)
     paper = Study.read(shipped_study("paper")).training.model_dump()
     rows = []
     sys.stdout.write(
@@ -179,6 +175,7 @@ def main() -> None:
             sys.stdout.write(rows[-1].cells())
             sys.stdout.flush()
     text = json.dumps([asdict(row) for row in rows], indent=2)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "compute.json").write_text(text, "utf-8")
 
 

@@ -114,11 +114,21 @@ def compare(name: str, prepared: Path, folder: Path, study: Path, workers: list[
     return Row(name, planning, planned["seconds"], real, planned["disk"], disk)
 
 
+def prepared_phantoms(folder: Path, patients: int, workers: int) -> Path:
+    """Draw and prepare the demo's phantoms, as far as they are not there."""
+    cohort = write_phantom_cohort(
+        folder / "phantoms", patients=patients, seed=20, reduction=REDUCTION, workers=workers
+    )
+    run_prepare(cohort, folder / "prepared", Study.read(shipped_study("demo")), workers=workers)
+    return folder / "prepared"
+
+
 def main() -> None:
     """Run it all, or (``--plan``) one plan."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--patients", type=int, default=144)
+    parser.add_argument("--prepared", type=Path, help="take these patients, and draw none")
     parser.add_argument("--studies", default=",".join(("demo", *STUDIES)))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--plan", type=Path, nargs=2, help=argparse.SUPPRESS)
@@ -127,11 +137,8 @@ def main() -> None:
         plan_to_json(asked.plan[0], asked.output, asked.plan[1], asked.workers)
         return
     folder, workers = asked.output, worker_count(asked.workers)
-    cohort = write_phantom_cohort(
-        folder / "phantoms", patients=asked.patients, seed=20, reduction=REDUCTION, workers=workers
-    )
-    prepared = folder / "prepared"
-    run_prepare(cohort, prepared, Study.read(shipped_study("demo")), workers=workers)
+    prepared = asked.prepared or prepared_phantoms(folder, asked.patients, workers)
+    folder.mkdir(parents=True, exist_ok=True)
     write_features(prepared, folder / "features.csv")
     for name, text in STUDIES.items():
         (folder / f"{name}.toml").write_text(text, "utf-8")

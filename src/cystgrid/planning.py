@@ -39,12 +39,14 @@ class Plan:
         before: seconds until the first training can be asked for: libraries, checks.
         after: seconds for tables and figures, once every training is done.
         memory: peak bytes of the process that gives out the trainings and draws the tables.
+        caveats: what no trial can say, one sentence each.
     """
 
     trainings: TrainingPlan
     before: float
     after: float
     memory: int
+    caveats: tuple[str, ...]
 
     def seconds(self, devices: int = 1) -> float:
         """The whole command's, on so many machines like this one."""
@@ -82,7 +84,26 @@ def plan_crossval(
     before = libraries + time.perf_counter() - start
     trainings = plan_trainings(planned, engine, quiet=quiet)
     after = _seconds_of_tables(planned, engine.site, quiet=quiet)
-    return Plan(trainings, before, after, peak_memory())
+    return Plan(trainings, before, after, peak_memory(), _caveats(planned))
+
+
+def _caveats(planned: Design) -> tuple[str, ...]:
+    """In which way the plan is a most or a least."""
+    recipe, search = planned.recipe, planned.recipe.search
+    networks = [
+        name for name in recipe.models.names if recipe.models.entry(name).family == "network"
+    ]
+    said = []
+    if any(recipe.training_of(name).patience is not None for name in networks):
+        said.append("training.patience: the time is that of all epochs, so a most")
+    if networks and search.space and search.method == "optuna":
+        said.append("search.method optuna: the time is that of no repeated draw, so a most")
+    if networks and search.space and search.method == "halving":
+        said.append(
+            f"search.method halving: {search.count} candidates are in memory at first, and the "
+            "trials had one: memory is a least"
+        )
+    return tuple(said)
 
 
 def _seconds_of_tables(planned: Design, site: Site, *, quiet: bool) -> float:
@@ -175,7 +196,7 @@ def plan_notes(plan: Plan) -> list[str]:
     ]
     if not all(cost.whole for cost in costs):
         notes.append("some trainings were tried on a part of their patients: memory is a least")
-    return notes
+    return [*notes, *plan.caveats]
 
 
 def duration_text(seconds: float) -> str:

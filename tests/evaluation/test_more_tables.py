@@ -135,6 +135,15 @@ def test_age_bands_are_the_users(make_frame, patients):
     }  # fmt: skip
 
 
+def test_a_cohort_whose_ages_nobody_knows_is_not_divided_by_age(make_frame, patients):
+    rows = pd.read_csv(patients).assign(age="")
+    rows.to_csv(patients, index=False)
+    found = evaluate(make_frame())
+    for begins in ((), (50.0,)):
+        groups = groups_of(found.predictions, patients, begins)
+        assert list(groups.frame) == ["center", "sex", "modalities"]
+
+
 def test_without_a_file_the_predictions_centres_count_and_without_them_nothing(make_frame):
     found = evaluate(make_frame())
     assert set(table5(found, groups_of(found.predictions, None)).data["grouping"]) == {"center"}

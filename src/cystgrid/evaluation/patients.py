@@ -91,8 +91,9 @@ def _bands(ages: pd.Series[float], begins: Sequence[float]) -> pd.Series[str]:
     """``<60``, ``60-69``, ``>=70``; terciles of the patients if no ages are given."""
     if not begins:
         known = np.sort(ages.dropna().to_numpy(dtype=np.float64))
-        parts = [known[known.size * part // AGE_PARTS] for part in range(1, AGE_PARTS)]
-        begins = sorted({float(age) for age in parts if age > known[0]}) if known.size else ()
+        cuts = range(1, AGE_PARTS) if known.size else ()
+        parts = [float(known[known.size * part // AGE_PARTS]) for part in cuts]
+        begins = sorted({age for age in parts if age > known[0]})
     if not len(begins):
         return ages.map(lambda age: UNKNOWN if np.isnan(age) else "all ages")
     edges = [f"{age:g}" for age in begins]

@@ -136,7 +136,7 @@ def run_trial(job: Trial, tick: Callable[[], None]) -> None:
     left = job.budget - (time.perf_counter() - start)
     if network:
         epoch = stamps[2] - stamps[1]
-        batches = max(int(left / (FEWEST_EPOCHS * epoch)), 2)
+        batches = max(int(left / (FEWEST_EPOCHS * epoch)), 1)
         count = min(batches * settings.batch, most)
         epochs = int(left / (epoch * math.ceil(count / settings.batch))) // 2 * 2
         epochs = min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS)
