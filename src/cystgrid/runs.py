@@ -22,6 +22,7 @@ from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.deploy import train_model
 from cystgrid.training.design import Protocol, labelled_members
+from cystgrid.training.engine import Cluster
 from cystgrid.training.job import CURVE
 from cystgrid.training.nested import cross_validate
 from cystgrid.training.recipe import Recipe
@@ -39,6 +40,7 @@ def run_crossval(
     splits_file: Path | None = None,
     protocol: Protocol = "nested",
     workers: int | None = None,
+    cluster: Cluster | None = None,
     quiet: bool = False,
 ) -> tuple[Table, list[str]]:
     """Cross-validate, then write RUN/tables and RUN/figures.
@@ -54,6 +56,7 @@ def run_crossval(
         splits_file: folds to take instead of the study's.
         protocol: ``peer`` adds the published codes' way of choosing the epoch, beside the honest.
         workers: processes.
+        cluster: where the trainings run; None for this machine.
         quiet: no progress bars.
 
     Returns:
@@ -71,6 +74,7 @@ def run_crossval(
         given=given,
         protocol=protocol,
         workers=workers,
+        cluster=cluster,
         quiet=quiet,
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
@@ -176,6 +180,7 @@ def run_train(
     inputs: tuple[str, ...] = (),
     features: Path | None = None,
     workers: int | None = None,
+    cluster: Cluster | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train one deployable model; returns the path of its model.json."""
@@ -188,5 +193,6 @@ def run_train(
         study.deploy,
         copies=study.splits.copies,
         workers=workers,
+        cluster=cluster,
         quiet=quiet,
     )

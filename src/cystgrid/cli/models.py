@@ -21,6 +21,8 @@ from cystgrid.cli.common import (
     show,
     verb,
 )
+from cystgrid.cli.engines import Address, EngineOption, JobCpus, JobGpus, cluster_of
+from cystgrid.errors import UsageError
 
 Features = Annotated[
     Path | None,
@@ -31,7 +33,10 @@ Features = Annotated[
 ]
 
 
-@app.command(epilog="Example: cystgrid crossval prepared -o run --study studies/paper.toml")
+@app.command(
+    epilog="Examples: cystgrid crossval prepared -o run --study studies/paper.toml; on a cluster: "
+    "cystgrid crossval prepared -o run --engine ray --address 10.0.0.1:6379 --job-gpus 0.25"
+)
 @verb
 def crossval(
     prepared: Prepared,
@@ -68,6 +73,10 @@ def crossval(
         ),
     ] = False,
     workers: Workers = None,
+    engine: EngineOption = "local",
+    address: Address = None,
+    job_cpus: JobCpus = None,
+    job_gpus: JobGpus = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -81,12 +90,20 @@ def crossval(
         "workers": workers,
         "quiet": quiet,
     }
+    cluster = cluster_of(engine, address, job_cpus, job_gpus, quiet=quiet, debug=debug)
+    if plan and cluster:
+        raise UsageError(
+            "--plan", got="--engine ray", expected="--engine local: trials run on this machine",
+            do="plan on a machine like the nodes; its table has several devices",
+        )  # fmt: skip
     if plan:
         _show_plan(prepared, output, study, asked)
         return
     from cystgrid.runs import run_crossval
 
-    table, notes = run_crossval(prepared, output, read_study(study), study, **asked)
+    table, notes = run_crossval(
+        prepared, output, read_study(study), study, cluster=cluster, **asked
+    )
     show(quiet, table)
     for note in notes:
         say(quiet, f"note: {note}")
@@ -103,7 +120,10 @@ def _show_plan(prepared: Path, run: Path, study: Path | None, asked: dict[str, A
         typer.echo(note)
 
 
-@app.command(epilog="Example: cystgrid train prepared -o model --study studies/demo.toml")
+@app.command(
+    epilog="Examples: cystgrid train prepared -o model --study studies/demo.toml; on a cluster: "
+    "cystgrid train prepared -o model --engine ray --address 10.0.0.1:6379"
+)
 @verb
 def train(
     prepared: Prepared,
@@ -115,6 +135,10 @@ def train(
     ] = "",
     features: Features = None,
     workers: Workers = None,
+    engine: EngineOption = "local",
+    address: Address = None,
+    job_cpus: JobCpus = None,
+    job_gpus: JobGpus = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -129,6 +153,7 @@ def train(
         inputs=names(inputs),
         features=features,
         workers=workers,
+        cluster=cluster_of(engine, address, job_cpus, job_gpus, quiet=quiet, debug=debug),
         quiet=quiet,
     )
     say(quiet, f"model: {path.parent}")

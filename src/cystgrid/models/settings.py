@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -229,6 +229,31 @@ class ModelSettings(Settings):
             else {name: placed(value) for name, value in self.weights.items()}
         )
         features = None if self.features is None else self.features.beside(folder)
+        return self.model_copy(update={"weights": weights, "features": features})
+
+    def files(self, name: str) -> tuple[Path, ...]:
+        """Every file that training a model reads, as the study names it; it may not be there."""
+        entry, found = self.entry(name), []
+        if entry.sees == "image" and self.weights_of(name) not in KEYWORDS:
+            found.append(Path(self.weights_of(name)))
+        if entry.sees == "features" and self.features is not None:
+            found.append(Path(self.features.file))
+        return tuple(found)
+
+    def relocated(self, places: Mapping[Path, Path]) -> ModelSettings:
+        """The same files at other places, on another machine; what is not in ``places`` stays."""
+
+        def moved(file: str) -> str:
+            return str(places.get(Path(file), file))
+
+        weights = (
+            moved(self.weights)
+            if isinstance(self.weights, str)
+            else {name: moved(value) for name, value in self.weights.items()}
+        )
+        features = self.features
+        if features is not None:
+            features = features.model_copy(update={"file": moved(features.file)})
         return self.model_copy(update={"weights": weights, "features": features})
 
 

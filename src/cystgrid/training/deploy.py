@@ -19,7 +19,7 @@ from cystgrid.provenance import digest, refuse_other_kind, write_json
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.design import labelled_members
-from cystgrid.training.engine import open_engine, run_jobs
+from cystgrid.training.engine import Cluster, open_engine, run_jobs
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
 from cystgrid.training.recipe import Recipe, job_seed
@@ -56,6 +56,7 @@ def train_model(
     *,
     copies: CopiesRule = "refuse",
     workers: int | None = None,
+    cluster: Cluster | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train the study's first model on all labelled patients and write MODEL.
@@ -67,6 +68,7 @@ def train_model(
         settings: folds and members.
         copies: as in ``SplitSettings``.
         workers: processes; None for as many as there are cores, 0 for this one.
+        cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
 
     Returns:
@@ -88,7 +90,7 @@ def train_model(
     model, inputs = recipe.models.pairs()[0]
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
-    with open_engine(workers, recipe.training_of(model).threads) as engine:
+    with open_engine(cluster, workers, recipe.training_of(model).threads) as engine:
         jobs = _member_jobs(store, folder, recipe, settings, engine.site)
         if copies == "refuse":
             check_inner_copies(store.copies(), [job.fold for job in jobs])

@@ -1,4 +1,4 @@
-"""Where the jobs run: worker processes of this machine.
+"""Where the jobs run: worker processes of this machine, or a Ray cluster (``cluster``).
 
 A job is a picklable call that leaves its result on disk and gives the same bytes wherever it runs,
 so it does not matter how many workers there are or in which order they take the jobs.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,15 +66,49 @@ class Engine(Protocol):
         """Run every job; the first failure stops the rest and is raised as it was."""
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """How a Ray cluster is asked.
+
+    Attributes:
+        address: of the cluster; None starts one on this machine.
+        job_cpus: that a training reserves; None for as many as its recipe has threads.
+        job_gpus: that a training reserves, a part of one or whole ones; None for a part of one
+            where the cluster has GPUs, so that a node's cores are used.
+        say: takes a line about the cluster once it is known.
+        debug: let Ray talk to the terminal.
+    """
+
+    address: str | None = None
+    job_cpus: int | None = None
+    job_gpus: float | None = None
+    say: Callable[[str], None] = lambda line: None
+    debug: bool = False
+
+
 @contextmanager
-def open_engine(workers: int | None, threads: int) -> Iterator[Engine]:
+def open_engine(cluster: Cluster | None, workers: int | None, threads: int) -> Iterator[Engine]:
     """The engine, for as long as it is needed.
 
     Args:
-        workers: jobs at a time; None for as many as there are cores, and 0 for this process.
+        cluster: None runs the jobs on this machine.
+        workers: jobs at a time; None for as many as there are cores, and here 0 for this process.
         threads: of the processor, that a job uses.
+
+    Raises:
+        SettingsError: Ray, or a node that can take a job, cannot be had.
+        StoreError: nodes that differ.
     """
-    yield LocalEngine(worker_count(workers, threads))
+    if cluster is None:
+        yield LocalEngine(worker_count(workers, threads))
+        return
+    from cystgrid.training.cluster.connection import require_ray
+
+    require_ray()
+    from cystgrid.training.cluster.engine import open_ray
+
+    with open_ray(cluster, workers, threads) as engine:
+        yield engine
 
 
 def run_jobs(jobs: Sequence[Job], run: Run, engine: Engine, *, title: str, quiet: bool) -> None:

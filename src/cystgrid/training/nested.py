@@ -18,7 +18,7 @@ from cystgrid.provenance import write_json
 from cystgrid.training import outcome
 from cystgrid.training.decision import fuse, fused_name
 from cystgrid.training.design import Design, Protocol, design
-from cystgrid.training.engine import Engine, open_engine, run_jobs
+from cystgrid.training.engine import Cluster, Engine, open_engine, run_jobs
 from cystgrid.training.job import Training, is_finished, run_training
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.run_card import recorded_pairs, settle
@@ -36,6 +36,7 @@ def cross_validate(
     given: Splits | None = None,
     protocol: Protocol = "nested",
     workers: int | None = None,
+    cluster: Cluster | None = None,
     quiet: bool = False,
 ) -> Path:
     """Run, or go on with, a nested cross-validation.
@@ -48,6 +49,7 @@ def cross_validate(
         given: folds to take instead; patients that are in none of them play no part.
         protocol: ``peer`` adds, for each outer fold, one training that it selects itself.
         workers: processes; None for as many as there are cores, 0 for this one.
+        cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
 
     Returns:
@@ -58,7 +60,7 @@ def cross_validate(
         CohortError: the cohort does not fit the study, or copies of a scan would be split apart.
     """
     planned = design(prepared, run, recipe, splitting, given=given, protocol=protocol)
-    with open_engine(workers, planned.threads) as engine:
+    with open_engine(cluster, workers, planned.threads) as engine:
         site = engine.site
         settle(run, planned.card(site), planned.splits, site)
         jobs = planned.trainings(site)
