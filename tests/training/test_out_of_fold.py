@@ -85,6 +85,41 @@ def test_a_training_that_is_missing_or_of_other_patients_is_refused(copy):
         held_out(read_run(folder, store), NAME, "late", 0)
 
 
+def test_folds_that_are_not_the_run_s_are_refused(copy):
+    folder, store = copy
+    splits = json.loads((folder / "splits.json").read_text())
+    first, second = splits["outer"][:2]
+    first["test"], second["test"] = second["test"], first["test"]
+    first["inner"], second["inner"] = second["inner"], first["inner"]
+    (folder / "splits.json").write_text(json.dumps(splits))
+    with pytest.raises(StoreError, match=r"splits\.json: got other folds than this run has"):
+        read_run(folder, store)
+
+
+def test_a_training_of_another_fold_is_refused_however_sound(copy):
+    """Whole, of this run and unaltered, but its networks saw the patients of this fold."""
+    folder, store = copy
+    other, here = (
+        next((folder / "jobs").glob(f"{NAME}-*/outer-{outer}/inner-0")) for outer in (1, 0)
+    )
+    shutil.rmtree(here)
+    shutil.copytree(other, here)
+    run = read_run(folder, store)
+    assert held_out(run, NAME, "late", 1)
+    with pytest.raises(StoreError, match="another study, or altered"):
+        held_out(run, NAME, "late", 0)
+
+
+def test_the_folds_are_read_once(made, monkeypatch):
+    run = read_run(*made)
+    monkeypatch.setattr("cystgrid.training.out_of_fold.read_splits", None)
+    assert run.held_by((NAME, "late")) == {
+        patient: outer
+        for outer in run.outer
+        for patient in held_out(run, NAME, "late", outer).patients
+    }
+
+
 def test_a_model_that_is_not_in_the_run_is_refused(made):
     folder, store = made
     with pytest.raises(UsageError, match=f"expected a network of this run: {NAME}-late"):

@@ -23,6 +23,12 @@ Pair = tuple[str, str]
 """Model and inputs."""
 
 
+def pair_of(name: str) -> Pair:
+    """The pair that a run's files call ``model-inputs``."""
+    model, inputs = name.rsplit("-", 1)
+    return model, inputs
+
+
 @dataclass(frozen=True)
 class FusionWeight:
     """What one outer fold's weight was learned on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +15,15 @@ from cystgrid.cohort.splits import (
     nested_splits,
     peer_folds,
 )
-from cystgrid.errors import CohortError
-from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest, refuse_other_kind
+from cystgrid.provenance import refuse_other_kind
 from cystgrid.training.decision import Pair
-from cystgrid.training.job import PEER, Training
+from cystgrid.training.job import PEER, Training, job_key
 from cystgrid.training.leakage import check_copies
 from cystgrid.training.member import channel_positions
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.run_card import CARD, compare, identity_of, run_card
+from cystgrid.training.sides import Sides
 from cystgrid.training.site import Site
 
 Protocol = Literal["nested", "peer"]
@@ -132,20 +131,14 @@ class _Jobs:
     """Makes the jobs of one model on one kind of inputs, of the patients that have such scans."""
 
     def __init__(self, design: Design, pair: Pair, site: Site) -> None:
-        store, self.design, self.pair = design.store, design, pair
-        wanted = set(CHANNELS[pair[1]])
-        self.blind = {
-            entry.patient
-            for entry in store.entries.values()
-            if wanted and not wanted & set(entry.modalities)
-        }
-        self.identity = {"prepared": store.digest, **identity_of(design.recipe, *pair, site)}
+        self.design, self.pair = design, pair
+        self.sides = Sides.of(design.store, pair[1])
+        self.identity = {"prepared": design.store.digest, **identity_of(design.recipe, *pair, site)}
 
     def training(self, i: int, j: int | str, fold: InnerFold, test: tuple[str, ...]) -> Training:
         """The job of one inner fold (or ``peer``) in outer fold ``i``."""
         model, inputs = self.pair
-        seen = InnerFold(self._seen(fold.train, i), self._seen(fold.validation, i))
-        tested = self._seen(test, i)
+        seen, tested = self.sides.fold(fold, i), self.sides.side(test, i)
         name = PEER if j == PEER else f"inner-{j}"
         return Training(
             model,
@@ -157,17 +150,5 @@ class _Jobs:
             self.design.store.folder,
             self.design.run / "jobs" / f"{model}-{inputs}" / f"outer-{i}" / name,
             self.design.recipe,
-            digest([self.identity, asdict(seen), tested]),
+            job_key(self.identity, seen, tested),
         )
-
-    def _seen(self, patients: tuple[str, ...], fold: int) -> tuple[str, ...]:
-        """Those of whom there is a scan that the inputs use; the others are not scored on them."""
-        kept = tuple(patient for patient in patients if patient not in self.blind)
-        if not kept:
-            raise CohortError(
-                f"inputs {self.pair[1]}: outer fold {fold}",
-                got="a side of which no patient has such a scan",
-                expected="one at least",
-                do="take inputs that more patients have",
-            )
-        return kept

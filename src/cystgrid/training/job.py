@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import sha256_bytes, write_json, write_text
+from cystgrid.provenance import digest, sha256_bytes, write_json, write_text
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.device import reproducible
 from cystgrid.training.member import Task, Trained, train_member
@@ -33,6 +34,17 @@ PEER = "peer"
 """Stands for the inner fold's number in a training that the test fold itself selects."""
 
 TEST, VALIDATION, CURVE = "predictions.csv", "validation.csv", "curve.csv"
+
+
+def job_key(identity: Mapping[str, Any], fold: InnerFold, test: Sequence[str]) -> str:
+    """Digest of all that decides a training's bytes, and so says whose it is.
+
+    Args:
+        identity: of the prepared data and the recipe, as ``run.json`` has it of a model.
+        fold: who trains and who selects.
+        test: who is predicted.
+    """
+    return digest([identity, asdict(fold), test])
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from cystgrid.cohort.classes import CohortSettings
-from cystgrid.cohort.splits import read_splits
+from cystgrid.cohort.splits import InnerFold, Splits, read_splits, splits_digest
 from cystgrid.errors import StoreError, UsageError
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import VIT, ModelSettings
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest
-from cystgrid.training.job import PEER
+from cystgrid.training.decision import Pair, pair_of
+from cystgrid.training.job import job_key
 from cystgrid.training.network_member import NetworkMember, load_network
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.run_card import CARD, SPLITS
+from cystgrid.training.sides import Sides
 
 RUN_AGAIN = "run cystgrid crossval again with the same -o: it makes anew what is missing or altered"
-
-Pair = tuple[str, str]
-"""A model and its inputs."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,34 @@ class RunRecord:
         recipes: what a trained network still needs of its study, by model and inputs; of networks
             only, since other models have no map.
         identities: of every model, as `run.json` has them; they decide which jobs are this run's.
-        outer: numbers of the outer folds of the first repeat: every patient is in one of them.
-        tested: those patients, in the order of the cohort.
+        splits: its folds.
     """
 
     folder: Path
     store: Store
     recipes: dict[Pair, Recipe]
     identities: dict[Pair, dict[str, Any]]
-    outer: tuple[int, ...]
-    tested: tuple[str, ...]
+    splits: Splits
+
+    @property
+    def outer(self) -> tuple[int, ...]:
+        """Numbers of the outer folds of the first repeat: every patient is in one of them."""
+        return tuple(number for number, fold in enumerate(self.splits.outer) if fold.repeat == 0)
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """Those patients, in the order of the cohort."""
+        tested = {patient for number in self.outer for patient in self.splits.outer[number].test}
+        return tuple(patient for patient in self.store.entries if patient in tested)
+
+    def held_by(self, pair: Pair) -> dict[str, int]:
+        """By patient that a network can see, the outer fold that held it out."""
+        sides = Sides.of(self.store, pair[1])
+        return {
+            patient: number
+            for number in self.outer
+            for patient in sides.side(self.splits.outer[number].test, number)
+        }
 
     def named(self, name: str) -> tuple[Pair, ...]:
         """The networks of a name: ``model-inputs`` is one, ``model`` all that has its name.
@@ -77,10 +94,10 @@ def read_run(folder: Path, store: Store) -> RunRecord:
     Raises:
         StoreError: no run there, or one of other data.
     """
-    path = folder / "run.json"
+    path = folder / CARD
     try:
         card = json.loads(path.read_text("utf-8"))
-        prepared, models = str(card["prepared"]), dict(card["models"])
+        prepared, folds, models = str(card["prepared"]), card["splits"], dict(card["models"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             path,
@@ -95,23 +112,22 @@ def read_run(folder: Path, store: Store) -> RunRecord:
             expected=f"one on {store.digest[:12]}, as given",
             do="give the prepared folder that the run was trained on",
         )
-    pairs: dict[Pair, dict[str, Any]] = {_pair(name): value for name, value in models.items()}
+    splits = read_splits(folder / SPLITS)
+    if splits_digest(splits) != folds:
+        raise StoreError(
+            folder / SPLITS,
+            got="other folds than this run has",
+            expected="those that it began with",
+            do="put the file back: who was trained on whom cannot be told without it",
+        )
+    pairs: dict[Pair, dict[str, Any]] = {pair_of(name): value for name, value in models.items()}
     recipes = {pair: _recipe(identity, pair, path) for pair, identity in pairs.items()}
     networks = {
         pair: recipe
         for pair, recipe in recipes.items()
         if recipe.models.entry(pair[0]).family == "network"
     }
-    splits = read_splits(folder / "splits.json")
-    first = tuple(number for number, fold in enumerate(splits.outer) if fold.repeat == 0)
-    tested = {patient for number in first for patient in splits.outer[number].test}
-    in_order = tuple(patient for patient in store.entries if patient in tested)
-    return RunRecord(folder, store, networks, pairs, first, in_order)
-
-
-def _pair(name: str) -> Pair:
-    model, inputs = name.rsplit("-", 1)
-    return model, inputs
+    return RunRecord(folder, store, networks, pairs, splits)
 
 
 def _recipe(identity: dict[str, Any], pair: Pair, path: Path) -> Recipe:
@@ -159,8 +175,12 @@ def held_out(run: RunRecord, model: str, inputs: str, outer: int) -> HeldOut:
     """
     pair = (model, inputs)
     place = run.folder / "jobs" / f"{model}-{inputs}" / f"outer-{outer}"
-    inner = read_splits(run.folder / "splits.json").outer[outer].inner
-    records = [_job(run, pair, place / f"inner-{number}") for number in range(len(inner))]
+    split, sides = run.splits.outer[outer], Sides.of(run.store, inputs)
+    test = sides.side(split.test, outer)
+    records = [
+        _job(run, pair, place / f"inner-{number}", sides.fold(fold, outer), test)
+        for number, fold in enumerate(split.inner)
+    ]
     card = {
         "model": model,
         "inputs": inputs,
@@ -171,18 +191,20 @@ def held_out(run: RunRecord, model: str, inputs: str, outer: int) -> HeldOut:
         load_network(card, record, place / f"inner-{number}", run.recipes[pair])
         for number, record in enumerate(records)
     )
-    return HeldOut(outer, tuple(records[0]["test"]), members)
+    return HeldOut(outer, test, members)
 
 
-def _job(run: RunRecord, pair: Pair, folder: Path) -> dict[str, Any]:
-    """A finished training's record, after a look at whether it is this run's."""
+def _job(
+    run: RunRecord, pair: Pair, folder: Path, fold: InnerFold, test: tuple[str, ...]
+) -> dict[str, Any]:
+    """A finished training's record, after a look at whether it is this run's, of just this fold."""
     path = folder / "job.json"
+    identity = {"prepared": run.store.digest, **run.identities[pair]}
     try:
         record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        fold = {"train": record["train"], "validation": record["validation"]}
-        identity = {"prepared": run.store.digest, **run.identities[pair]}
-        genuine = record["key"] == digest([identity, fold, record["test"]])
-        genuine = genuine and record["inner"] != PEER
+        said = [tuple(record[side]) for side in ("train", "validation", "test")]
+        genuine = record["key"] == job_key(identity, fold, test)
+        genuine = genuine and said == [fold.train, fold.validation, test]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             path,

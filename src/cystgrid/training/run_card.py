@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cystgrid.cohort.splits import Splits, write_splits
+from cystgrid.cohort.splits import Splits, splits_digest, write_splits
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest, write_json
-from cystgrid.training.decision import Pair
+from cystgrid.provenance import write_json
+from cystgrid.training.decision import Pair, pair_of
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.site import Site
 
@@ -28,7 +27,7 @@ def run_card(
     """
     return {
         "prepared": store.digest,
-        "splits": digest(asdict(splits)),
+        "splits": splits_digest(splits),
         "version": site.versions["cystgrid"],
         "device": site.device,
         "models": {f"{m}-{inputs}": identity_of(recipe, m, inputs, site) for m, inputs in pairs},
@@ -64,7 +63,7 @@ def settle(run: Path, card: dict[str, Any], splits: Splits, site: Site) -> None:
 def recorded_pairs(run: Path) -> list[Pair]:
     """Models that this folder has been asked for before."""
     recorded = json.loads((run / CARD).read_text("utf-8"))["models"]
-    return [tuple(name.rsplit("-", 1)) for name in recorded]
+    return [pair_of(name) for name in recorded]
 
 
 def _refuse_difference(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:

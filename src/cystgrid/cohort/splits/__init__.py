@@ -2,7 +2,13 @@
 
 from cystgrid.cohort.splits.assign import assign_folds
 from cystgrid.cohort.splits.centers import center_folds
-from cystgrid.cohort.splits.file import check_disjoint, read_splits, splits_text, write_splits
+from cystgrid.cohort.splits.file import (
+    check_disjoint,
+    read_splits,
+    splits_digest,
+    splits_text,
+    write_splits,
+)
 from cystgrid.cohort.splits.folds import InnerFold, Member, OuterFold, Splits
 from cystgrid.cohort.splits.nested import nested_splits, splits_of_folds, validation_splits
 from cystgrid.cohort.splits.peer import peer_folds
@@ -21,6 +27,7 @@ __all__ = [
     "nested_splits",
     "peer_folds",
     "read_splits",
+    "splits_digest",
     "splits_of_folds",
     "splits_text",
     "validation_splits",

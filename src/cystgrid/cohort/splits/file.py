@@ -10,7 +10,7 @@ from typing import Any
 
 from cystgrid.cohort.splits.folds import InnerFold, OuterFold, Splits
 from cystgrid.errors import StoreError
-from cystgrid.provenance import json_text, write_text
+from cystgrid.provenance import digest, json_text, write_text
 
 
 def write_splits(splits: Splits, path: Path) -> None:
@@ -21,6 +21,11 @@ def write_splits(splits: Splits, path: Path) -> None:
 def splits_text(splits: Splits) -> str:
     """``splits.json`` as it is written."""
     return json_text(asdict(splits))
+
+
+def splits_digest(splits: Splits) -> str:
+    """Digest of who is on which side, in which order; ``run.json`` keeps it."""
+    return digest(asdict(splits))
 
 
 def read_splits(path: Path) -> Splits:
