@@ -16,7 +16,7 @@ JOURNEY = (
     "insertion", "grids", "models", "training", "pretraining", "evaluation", "explanations",
     "explain", "outputs", "results", "study", "cohorts", "runs", "explaining", "predicting",
     "starts",
-    "explaining_runs", "checking_explanations", "planning", "demo", "cli",
+    "run_answers", "explaining_runs", "checking_explanations", "planning", "demo", "cli",
 )  # fmt: skip
 
 

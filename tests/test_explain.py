@@ -1,7 +1,10 @@
 """The verb from end to end on small phantoms: what it writes, says, refuses and exits with."""
 
+import gc
 import json
 import shutil
+import weakref
+from pathlib import PurePath
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.errors import UsageError
 from cystgrid.provenance import NOTICE
 
 STUDY = """
@@ -100,7 +104,7 @@ def test_shares_stand_in_both_tables_with_the_notice(late):
     table = pd.read_csv(folder / "explanations.csv")
     assert table["patient"].tolist() == ["P001", "P002"]
     assert (table["notice"] == NOTICE).all()
-    assert np.allclose(table["share_t1"] + table["share_t2"], 1)
+    assert not any(name.startswith("share_") for name in table)  # attention does not weigh scans
     record = json.loads((folder / "explanations.json").read_text())
     assert record["notice"] == NOTICE
     for row, patient in zip(table.itertuples(), record["patients"], strict=True):
@@ -108,6 +112,8 @@ def test_shares_stand_in_both_tables_with_the_notice(late):
         assert made["sentence"] == row.shares
         assert row.shares in output
         assert sum(made["slices"]) == pytest.approx(1)
+        assert made["modalities"] == {}
+        assert "T1 and T2 are not weighed against each other" in made["sentence"]
         assert made["class"] is None  # rollout is the same for every class
         assert sorted(made["files"]) == ["rollout-t1.nii.gz", "rollout-t2.nii.gz"]
     assert NOTICE in output
@@ -161,6 +167,60 @@ def test_every_class_has_its_map_where_the_method_tells_them_apart(world, tmp_pa
     assert len(pd.read_csv(tmp_path / "explanations.csv")) == 3
 
 
+@pytest.mark.parametrize("method", ["grad-cam", "rollout"])
+def test_a_scan_that_there_is_not_has_no_share_and_no_map(world, tmp_path, method):
+    """By late fusion, each of whose branches sees one scan."""
+    patient = row_of(world, "P001")
+    model = shutil.copytree(world / "vit", tmp_path / "model")
+    card = json.loads((model / "model.json").read_text())
+    card["preparation"]["missing_modality"] = "allow"
+    (model / "model.json").write_text(json.dumps(card))
+    done("explain", model, "--t2", patient["t2"], "--roi", patient["roi"], "--method", method,
+         "-o", tmp_path / "maps")  # fmt: skip
+    files = [path.name for path in (tmp_path / "maps/patient").glob("*.nii.gz")]
+    named = method + ("" if method == "rollout" else "-*") + "-t2.nii.gz"
+    assert [PurePath(name).match(named) for name in files] == [True]
+    (row,) = pd.read_csv(tmp_path / "maps/explanations.csv").to_dict("records")
+    assert row["share_t2"] == pytest.approx(1) and "share_t1" not in row
+    assert row["shares"].endswith("; 100 % T2")
+
+
+def test_no_scan_is_kept_once_its_maps_are_written(world, tmp_path, monkeypatch):
+    """Memory does not grow with the number of patients."""
+    import cystgrid.explaining as explaining
+
+    alive, most = [], []
+
+    def counted(explanation, folder):
+        alive.append(weakref.ref(explanation))
+        gc.collect()
+        most.append(sum(each() is not None for each in alive))
+
+    monkeypatch.setattr(explaining, "write_maps", counted)
+    names = [f"P{number:03}" for number in range(1, 5)]
+    row = {"label": "", **row_of(world, "P001")}
+    pd.DataFrame([{"patient": name, **row} for name in names]).to_csv(
+        tmp_path / "cohort.csv", index=False
+    )
+    done("explain", world / "resnet18", tmp_path / "cohort.csv", "-o", tmp_path / "maps")
+    assert len(most) == 4 and max(most) <= 2  # the one at hand, and the last
+    assert pd.read_csv(tmp_path / "maps/explanations.csv")["patient"].tolist() == names
+
+
+def test_a_fault_of_the_method_is_the_command_s_and_no_patient_s(world, tmp_path, monkeypatch):
+    import cystgrid.explaining as explaining
+
+    def wrong(*args):
+        raise UsageError("network", got="this", expected="that", do="choose another")
+
+    monkeypatch.setattr(explaining, "patient_map", wrong)
+    result = cystgrid("explain", world / "resnet18", world / "new/cohort.csv", "-o",
+                      tmp_path / "maps")  # fmt: skip
+    assert result.exit_code == 2
+    assert result.output.count("network: got this") == 1 and "refused" not in result.output
+    assert not (tmp_path / "maps").exists()
+
+
 def test_a_patient_that_is_refused_does_not_stop_the_others(world, tmp_path):
     table = pd.read_csv(world / "new/cohort.csv", dtype=str, keep_default_na=False)
     for name in ("t1", "t2", "roi"):
@@ -198,6 +258,10 @@ def test_wrong_use_is_one_clear_line(world, tmp_path):
         (2, "does nothing with MODEL", [world / "vit", cohort, "--models", "vit"]),
         (2, "do nothing with --check", [world / "run", world / "prepared", "--check",
                                         "--no-identity"]),
+        (2, "--patient does nothing with --check", [world / "run", world / "prepared", "--check",
+                                                    "--patient", "P001"]),
+        (2, "--patient does nothing with --figure", [world / "run", world / "prepared", "--figure",
+                                                     "2", "--patient", "patient"]),
         (2, "two questions", [world / "run", world / "prepared", "--check", "--figure", "2"]),
         (2, "either a COHORT.CSV or --t1/--t2", [world / "vit"]),
     ]  # fmt: skip

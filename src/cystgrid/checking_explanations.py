@@ -7,7 +7,7 @@ OUT/table6_by_answer.{csv,md,tex} right and wrong answers apart
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.rendering import console, csv_text
-from cystgrid.explanations.battery import Battery, Sample, probabilities
+from cystgrid.explanations.battery import Battery, Sample
 from cystgrid.explanations.checks.controls import CONTROLS
 from cystgrid.explanations.checks.lesions import lesion_window
 from cystgrid.explanations.relevance import METHODS, methods_for
@@ -25,8 +25,10 @@ from cystgrid.explanations.table import table6, table6_by_answer
 from cystgrid.preparation.store import Store
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_text
+from cystgrid.run_answers import run_answers
+from cystgrid.training.decision import Pair
 from cystgrid.training.device import reproducible
-from cystgrid.training.out_of_fold import HeldOut, Pair, RunRecord, held_out, read_run
+from cystgrid.training.out_of_fold import HeldOut, RunRecord, held_out, read_run
 from cystgrid.training.recipe import job_seed
 
 CHECKS_FILE = "checks.csv"
@@ -83,6 +85,7 @@ def run_checks(
     """
     record = read_run(run, Store.open(prepared))
     wanted = _wanted(record, methods, models, patients)
+    answers = _answers(record, wanted)
     chosen = _chosen(record, wanted)
     maps = len(wanted.methods) + len(CONTROLS)
     total = len(chosen) * len(wanted.pairs) * maps
@@ -92,7 +95,7 @@ def run_checks(
             for pair in wanted.pairs
             for outer in record.outer
             for row in _fold_rows(record, wanted, held_out(record, *pair, outer), pair, chosen,
-                                  advance)
+                                  answers[pair], advance)
         ]  # fmt: skip
     if not rows:
         raise UsageError(
@@ -152,12 +155,22 @@ def _chosen(record: RunRecord, wanted: Wanted) -> frozenset[str]:
     return frozenset(name for names in by_class.values() for name in names[: wanted.patients])
 
 
+def _answers(record: RunRecord, wanted: Wanted) -> dict[Pair, dict[str, str]]:
+    """The class that the run gave each patient: in its own arithmetic, by all members together."""
+    table = run_answers(record, wanted.pairs)
+    found: dict[Pair, dict[str, str]] = {pair: {} for pair in wanted.pairs}
+    for row in table.itertuples():
+        found[str(row.model), str(row.inputs)][str(row.patient)] = str(row.predicted)
+    return found
+
+
 def _fold_rows(
     record: RunRecord,
     wanted: Wanted,
     fold: HeldOut,
     pair: Pair,
     chosen: frozenset[str],
+    answers: Mapping[str, str],
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, object]]:
     """The rows of one outer fold's patients, by its networks."""
@@ -170,32 +183,30 @@ def _fold_rows(
     at_once = min(AT_ONCE, networks[0].form.at_once)
     for first in range(0, len(patients), at_once):
         names = patients[first : first + at_once]
-        sample = _sample(record, fold, pair, names)
+        sample = _sample(record, fold, pair, {name: answers[name] for name in names})
         found = battery.check(sample, methods, lambda: advance(len(names)))  # noqa: B023
         advance((len(wanted.methods) - len(methods)) * len(names))
         for method, rows in found.items():
-            for name, code, row in zip(names, sample.classes, rows, strict=True):
+            for name, row in zip(names, rows, strict=True):
                 label = recipe.cohort.class_of(record.store.entries[name].label or "")
-                predicted = recipe.classes[code]
                 yield {
                     "model": pair[0], "inputs": pair[1], "method": method,
                     "outer_fold": fold.outer, "patient": name, "label": label,
-                    "predicted": predicted, "correct": label == predicted, **row,
+                    "predicted": answers[name], "correct": label == answers[name], **row,
                 }  # fmt: skip
 
 
-def _sample(record: RunRecord, fold: HeldOut, pair: Pair, names: Sequence[str]) -> Sample:
-    """Patients as the fold's networks see them; each is explained for its predicted class."""
-    prepared = [record.store.load(name) for name in names]
-    grid = record.recipes[pair].grid
+def _sample(record: RunRecord, fold: HeldOut, pair: Pair, answers: Mapping[str, str]) -> Sample:
+    """Patients as the fold's networks see them; each is explained for the class it was given."""
+    prepared = [record.store.load(name) for name in answers]
+    grid, classes = record.recipes[pair].grid, record.recipes[pair].classes
     form = fold.members[0].network.form
     inputs = torch.stack(
         [member.crops(prepared).central(grid.cells, form) for member in fold.members], dim=1
     )
-    found = probabilities([member.network for member in fold.members], inputs)
     return Sample(
         inputs,
-        tuple(found.argmax(dim=1).tolist()),
+        tuple(classes.index(answer) for answer in answers.values()),
         tuple(lesion_window(patient, grid, form) for patient in prepared),
-        tuple(job_seed(SEED, name) for name in names),
+        tuple(job_seed(SEED, name) for name in answers),
     )

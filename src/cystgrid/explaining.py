@@ -14,7 +14,9 @@ from cystgrid.explanations.relevance import METHODS, methods_for
 from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.explanation import (
     RECORD,
+    Account,
     Explanation,
+    account_of,
     refuse_other_explanations,
     write_explanations,
     write_maps,
@@ -29,6 +31,9 @@ from cystgrid.training.network_member import NetworkMember
 
 ALL = "all"
 """Instead of a class's name: a map for each class."""
+
+LACKS = {"attention": "attention to follow", "maps": "maps near its end"}
+"""What a network has not that a method needs, in words."""
 
 
 def run_explain(
@@ -69,24 +74,27 @@ def run_explain(
     patients = asked_patients(source, model.cohort)
     question = _question(model, chosen, wanted, made)
     refuse_other_explanations(question, [patient.patient for patient in patients], output)
-    explained: list[Explanation] = []
+    accounts: list[Account] = []
     refused: list[tuple[str, str]] = []
     with progress_bar("explaining", len(patients), quiet=quiet) as advance:
         for patient in patients:
             try:
                 one = explain_patient(model, members, patient, chosen, wanted, made)
+            except UsageError:  # of the model or the method, for every patient alike
+                raise
             except CystgridError as error:
                 refused.append((patient.patient, str(error)))
             else:
-                explained.append(one)
+                accounts.append(account_of(one, model.name))
                 if not (output / RECORD).exists():  # if stopped, the folder knows its question
-                    write_explanations(explained, question, output)
+                    write_explanations(accounts, question, output)
                 write_maps(one, output)
             advance(1)
-    if not explained:
+    if not accounts:
         return "", refused
-    path = write_explanations(explained, question, output)
-    return f"{_text(explained)}\n{NOTICE}\n{path}", refused
+    path = write_explanations(accounts, question, output)
+    lines = [line for each in accounts for line in each.lines]
+    return "\n".join([*lines, NOTICE, str(path)]), refused
 
 
 def explain_patient(
@@ -168,11 +176,11 @@ def checked_method(member: NetworkMember, method: str, name: str) -> str:
     if not method:
         return serving[0]
     if method not in serving:
-        lacks = {"attention": "attention", "maps": "maps near its end", "any": "an image"}
         needs = METHODS[method].needs if method in METHODS else None
+        lacks = LACKS.get(needs or "")  # a method that needs nothing serves every network
         raise UsageError(
             "--method",
-            got=f"{method} for {name}, a model without {lacks[needs]}" if needs else repr(method),
+            got=f"{method} for {name}, a model without {lacks}" if lacks else repr(method),
             expected=f"one of {', '.join(serving)}",
             do="choose one of those",
         )
@@ -231,15 +239,3 @@ def _question(model: DeployedModel, method: str, wanted: str, options: Options) 
         "class": wanted or "predicted",
         "options": options.model_dump(mode="json", exclude_defaults=True),
     }
-
-
-def _text(explained: Sequence[Explanation]) -> str:
-    """A line a map, for a terminal."""
-    lines = []
-    for each in explained:
-        best = each.predicted
-        told = f"{each.prepared.patient}: {each.classes[best]} {each.probabilities[best]:.2f}"
-        for made in each.maps:
-            what = " for ".join(word for word in (made.method.name, each.explained(made)) if word)
-            lines.append(f"{told}; {what}: {made.shares.sentence()}")
-    return "\n".join(lines)

@@ -11,20 +11,23 @@ import pandas as pd
 
 from cystgrid.errors import UsageError
 from cystgrid.explaining import check_options, checked_method
+from cystgrid.explanations.checks.lesions import lesion_slices
 from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import PatientMap, patient_map
 from cystgrid.explanations.placing import Window
 from cystgrid.explanations.relevance import ROLLOUT
-from cystgrid.grids.forms import GRID
+from cystgrid.grids.forms import Form
 from cystgrid.models.registry import CHANNELS, VIT, entry_of
 from cystgrid.outputs.relevance import draw_relevance
 from cystgrid.outputs.relevance_figures import Case, Graded, comparison_rows, correct_rows
 from cystgrid.preparation.store import Store
 from cystgrid.progress import Advance, progress_bar
 from cystgrid.provenance import NOTICE, write_text
+from cystgrid.run_answers import run_answers
+from cystgrid.training.decision import Pair
 from cystgrid.training.job import PROBABILITY
-from cystgrid.training.out_of_fold import HeldOut, Pair, RunRecord, held_out, read_run
-from cystgrid.training.outcome import PREDICTIONS
+from cystgrid.training.network_member import NetworkMember
+from cystgrid.training.out_of_fold import HeldOut, RunRecord, held_out, read_run
 
 FIGURES = (2, 3)
 FIRST_CNNS = ("alexnet", "densenet121")
@@ -75,14 +78,14 @@ def run_figure(
     store = Store.open(prepared)
     run = read_run(run_folder, store)
     pairs = _chosen(run, models, figure)
-    rows = _predictions(run, pairs)
-    cases = _surest(run, rows) if figure == 3 else _compared(run, rows, pairs)
+    rows = run_answers(run, pairs)
     made = _Explainer(run, method, options or Options())
+    cases = _surest(run, rows) if figure == 3 else _compared(made, rows, pairs)
     drawn: list[Case] = []
     with progress_bar("explaining", sum(len(each.rows) for each in cases), quiet=quiet) as advance:
         for each in cases:
-            drawn.append(Case(store.load(each.patient), each.label, each.verdict,
-                              tuple(made.graded(row, advance) for row in each.rows)))  # fmt: skip
+            graded = tuple(made.graded(row, advance) for row in each.rows)
+            drawn.append(Case(store.load(each.patient), each.label, graded))
     made.check_options_used()
     arrange = correct_rows if figure == 3 else comparison_rows
     path = output / f"figure{figure}.png"
@@ -111,14 +114,12 @@ class _Explainer:
         self.run, self.method, self.options = run, method, options
         self.methods: set[str] = set()
         self._folds: dict[tuple[Pair, int], HeldOut] = {}
+        self._forms: dict[Pair, Form] = {}
 
     def graded(self, row: pd.Series, advance: Advance) -> Graded:
         """One model's answer for a patient, with its map for the class it answered."""
         pair = (str(row["model"]), str(row["inputs"]))
-        key = (pair, int(row["outer_fold"]))
-        if key not in self._folds:
-            self._folds[key] = held_out(self.run, *key[0], key[1])
-        members = self._folds[key].members
+        members = self._members(pair, int(row["outer_fold"]))
         method = checked_method(members[0], self.method, pair[0])
         self.methods.add(method)
         classes = self.run.recipes[pair].classes
@@ -132,6 +133,22 @@ class _Explainer:
         return Graded(
             "-".join(pair), classes[target], float(row[PROBABILITY.format(classes[target])]), made
         )
+
+    def _members(self, pair: Pair, outer: int) -> tuple[NetworkMember, ...]:
+        if (pair, outer) not in self._folds:
+            self._folds[pair, outer] = held_out(self.run, *pair, outer)
+        return self._folds[pair, outer].members
+
+    def shows_lesion(self, row: pd.Series) -> bool:
+        """Whether a known lesion lies in the slices that a network sees of a patient."""
+        prepared = self.run.store.load(str(row["patient"]))
+        if prepared.lesion is None:
+            return False
+        pair = (str(row["model"]), str(row["inputs"]))
+        if pair not in self._forms:  # the same in every fold: one is taken up, not all
+            self._forms[pair] = self._members(pair, int(row["outer_fold"]))[0].network.form
+        cells, depth = self.run.recipes[pair].grid.cells, prepared.crop.shape[1]
+        return lesion_slices(prepared, Window.shown(self._forms[pair], cells, depth)) is not None
 
     def check_options_used(self) -> None:
         """Refuse options of rollout where no map was made by it."""
@@ -179,21 +196,6 @@ def _named(run: RunRecord, name: str) -> Pair:
     return next((pair for pair in found if pair[1] == "early"), found[0])
 
 
-def _predictions(run: RunRecord, pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Out-of-fold predictions of the first repeat, of some models, by patient."""
-    table = pd.read_csv(run.folder / PREDICTIONS, dtype={"patient": str}, keep_default_na=False)
-    if "repeat" in table:
-        table = table[table["repeat"] == 0]
-    keys = list(zip(table["model"], table["inputs"], strict=True))
-    for pair in pairs:
-        if pair not in keys:
-            raise UsageError(
-                "--models", got="-".join(pair), expected="a model of RUN/predictions.csv",
-                do="run cystgrid crossval again until it is whole, or choose another",
-            )  # fmt: skip
-    return table[[key in pairs for key in keys]].sort_values("patient", kind="stable")
-
-
 def _surest(run: RunRecord, rows: pd.DataFrame) -> list[_Chosen]:
     """Of each class, the correct case with the highest probability.
 
@@ -213,7 +215,7 @@ def _surest(run: RunRecord, rows: pd.DataFrame) -> list[_Chosen]:
     return found
 
 
-def _compared(run: RunRecord, rows: pd.DataFrame, pairs: Sequence[Pair]) -> list[_Chosen]:
+def _compared(made: _Explainer, rows: pd.DataFrame, pairs: Sequence[Pair]) -> list[_Chosen]:
     """The first case that the last model gets right, and the first that it gets wrong.
 
     Raises:
@@ -232,7 +234,8 @@ def _compared(run: RunRecord, rows: pd.DataFrame, pairs: Sequence[Pair]) -> list
             if (each[pairs[-1]]["label"] == each[pairs[-1]]["predicted"]) == (verdict == "correct")
         ]
         if fitting:
-            patient = next((p for p in fitting if _shows_lesion(run, p, pairs[-1])), fitting[0])
+            known = (p for p in fitting if made.shows_lesion(whole[p][pairs[-1]]))
+            patient = next(known, fitting[0])
             label = str(whole[patient][pairs[-1]]["label"])
             shown = tuple(whole[patient][pair] for pair in pairs)
             found.append(_Chosen(patient, label, verdict, shown))
@@ -246,15 +249,6 @@ def _no_case(kind: str, pair: Pair) -> UsageError:
         "--figure", got=f"no {kind} case of {'-'.join(pair)}", expected="one at least",
         do="choose other --models",
     )  # fmt: skip
-
-
-def _shows_lesion(run: RunRecord, patient: str, pair: Pair) -> bool:
-    """Whether a known lesion lies in the slices that a grid would show."""
-    prepared = run.store.load(patient)
-    if prepared.lesion is None:
-        return False
-    window = Window.shown(GRID, run.recipes[pair].grid.cells, prepared.crop.shape[1])
-    return bool(prepared.lesion[window.first : window.stop].any())
 
 
 def _chosen_how(

@@ -1,5 +1,6 @@
 """``explain RUN PREPARED --check`` on a small run: files, who explains whom, wrong use."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from cystgrid.checking_explanations import run_checks
 from cystgrid.cohort.splits import SplitSettings
-from cystgrid.errors import UsageError
+from cystgrid.errors import StoreError, UsageError
 from cystgrid.training.nested import cross_validate
 from training.conftest import make_patient, make_recipe, write_store
 
@@ -51,6 +52,41 @@ def test_every_patient_is_explained_once_a_method_by_the_fold_that_held_it_out(m
             assert (rows[column] == predictions.loc[rows.index, column]).all()
         assert (rows["correct"] == (rows["label"] == rows["predicted"])).all()
         assert rows["pointing"].notna().sum() == PATIENTS * 2 // 3
+
+
+def test_the_explained_class_is_the_one_that_the_run_gave(made, tmp_path):
+    """Not what its networks say here, in other arithmetic."""
+    run = shutil.copytree(made / "run", tmp_path / "run")
+    table = pd.read_csv(run / "predictions.csv")
+    turned = {"normal": "low", "low": "high", "high": "normal"}
+    given = table.set_index("patient")[table["model"].to_numpy() == "vit_tiny"]["predicted"]
+    renamed = {f"p_{a}": f"p_{b}" for a, b in turned.items()}
+    table["predicted"] = table["predicted"].map(turned)
+    table.rename(columns=renamed).to_csv(run / "predictions.csv", index=False)
+    run_checks(run, made / "prepared", tmp_path / "out", methods=("grad-cam",), quiet=True)
+    found = pd.read_csv(tmp_path / "out" / "checks.csv").set_index(["method", "patient"])
+    before = pd.read_csv(made / "out" / "checks.csv").set_index(["method", "patient"])
+    rows = found.loc["grad-cam"]
+    assert (rows["predicted"] == given.map(turned).loc[rows.index]).all()
+    assert (rows["correct"] == (rows["label"] == rows["predicted"])).all()
+    assert not np.allclose(rows["deletion"], before.loc["grad-cam"].loc[rows.index, "deletion"])
+
+
+def test_predictions_of_other_patients_or_folds_are_refused(made, tmp_path):
+    run = shutil.copytree(made / "run", tmp_path / "run")
+    table = pd.read_csv(run / "predictions.csv")
+    place = table.index[table["model"] == "vit_tiny"][0]
+    for changed in (
+        table.drop(index=place),
+        table.assign(outer_fold=(table["outer_fold"] + (table.index == place)) % 3),
+    ):
+        changed.to_csv(run / "predictions.csv", index=False)
+        with pytest.raises(StoreError, match=r"got other patients or folds of vit_tiny-early"):
+            run_checks(run, made / "prepared", tmp_path / "out", quiet=True)
+    table[table["model"] != "vit_tiny"].to_csv(run / "predictions.csv", index=False)
+    with pytest.raises(UsageError, match=r"expected a model of RUN/predictions\.csv"):
+        run_checks(run, made / "prepared", tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_tables_are_written(made):

@@ -1,5 +1,7 @@
 """A patient's map: every member counts alike, in a unit that compares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import patient_map
 from cystgrid.explanations.placing import on_slices
-from cystgrid.explanations.relevance import relevance
+from cystgrid.explanations.relevance import METHODS, relevance
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import build_model
@@ -15,6 +17,11 @@ from cystgrid.training.network_member import NetworkMember
 from training.conftest import make_patient
 
 PATIENT = make_patient(1)
+ONE_SCAN = replace(
+    PATIENT,
+    crop=np.stack([np.full_like(PATIENT.crop[0], np.nan), PATIENT.crop[1]]),
+    percentiles=np.stack([np.full_like(PATIENT.percentiles[0], np.nan), PATIENT.percentiles[1]]),
+)
 
 
 def member(name="vit_tiny", inputs="early", seed=0, scale=1.0):
@@ -30,8 +37,8 @@ def member(name="vit_tiny", inputs="early", seed=0, scale=1.0):
     )
 
 
-def explained(members, method, inputs=("t1", "t2")):
-    return patient_map(members, PATIENT, method, 1, inputs, Options())
+def explained(members, method, inputs=("t1", "t2"), patient=PATIENT):
+    return patient_map(members, patient, method, 1, inputs, Options())
 
 
 def single(one, method):
@@ -74,7 +81,28 @@ def test_the_unit_is_the_even_share_over_what_was_seen(name, inputs, method, of)
     outside = np.delete(made.values, np.arange(made.window.first, made.window.stop), axis=1)
     assert not outside.any()
     assert sum(made.shares.slices) == pytest.approx(1)
-    assert bool(made.shares.modalities) == (len(of) > 1)
+    weighed = len(of) > 1 and made.method.weighs_scans
+    assert bool(made.shares.modalities) == weighed
+    assert made.shares.unweighed == (of if len(of) > 1 and not weighed else ())
     edges = [[-0.5, -0.5, 0, 1], [made.values.shape[3] - 0.5, made.values.shape[2] - 0.5, 0, 1]]
     crop = [[-0.5, -0.5, 0, 1], [15.5, 15.5, 0, 1]]
     assert np.allclose(np.array(edges) @ made.affine.T, np.array(crop) @ PATIENT.affine.T)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_absent_scan_has_no_part_in_late_fusion_s_map(method):
+    """Its branch attends to what stands in for the scan; that is not shown and not counted."""
+    made = explained([member("vit_tiny", "late")], method, patient=ONE_SCAN)
+    assert made.of == ("t1", "t2") and made.absent == {"t1"}
+    assert not made.values[0].any() and made.values[1].any()
+    assert [of for of, _ in made.seen] == ["t2"]
+    assert made.shares.modalities == pytest.approx({"t2": 1})
+    assert made.shares.sentence().endswith("; 100 % T2")
+    window = made.values[1, made.window.first : made.window.stop]
+    assert np.abs(window).mean() == pytest.approx(1, abs=1e-4)  # the unit is of what was seen
+
+
+def test_a_patient_without_any_scan_that_is_used_has_an_empty_map():
+    made = explained([member("vit_tiny", "t1")], "rollout", ("t1",), ONE_SCAN)
+    assert not made.values.any()
+    assert "points at nothing" in made.shares.sentence()

@@ -95,6 +95,58 @@ def test_half_precision_networks_give_float_maps():
         assert values.dtype == torch.float32 and values.isfinite().all()
 
 
+@pytest.mark.parametrize("pooling", ["token", "avg"])
+@pytest.mark.parametrize("method", explain.METHODS)
+def test_scans_are_weighed_where_shares_follow_the_score(method, pooling):
+    """A branch that the score does not depend on has no share; ten times the score, the same ones.
+
+    What holds of each method is measured, and the method must say just that.
+    """
+    network, images = build("vit_tiny", "late"), inputs_of(build("vit_tiny", "late"))
+    for branch in (network.backbone.t1, network.backbone.t2):
+        branch.global_pool = pooling
+        for block in branch.blocks:
+            block.attn.qkv.weight.data.mul_(8)  # attention that is far from even
+    head = network.backbone.head.weight
+    half = head.shape[1] // 2
+    whole = torch.randn(head.shape, generator=torch.Generator().manual_seed(2))
+    one_sided = torch.cat([torch.zeros(len(head), half), whole[:, half:]], dim=1)
+
+    def share_of_t1(weight):
+        head.data.copy_(weight)
+        found = explain.relevance(network, images, method, classes=[1, 1], options=CELLS)
+        sizes = found.values.abs().sum(dim=(2, 3))
+        return sizes[:, 0] / sizes.sum(dim=1)
+
+    follows = torch.allclose(share_of_t1(10 * whole), share_of_t1(whole), atol=1e-3)
+    follows &= bool((share_of_t1(one_sided) < 1e-3).all())
+    assert follows == explain.METHODS[method].weighs_scans
+
+
+@pytest.mark.parametrize("method", explain.METHODS)
+def test_an_absent_scan_has_a_map_of_0(method):
+    network = build("vit_tiny", "late")
+    images = inputs_of(network)
+    images[0, 1] = torch.nan
+    found = explain.relevance(network, images, method, options=CELLS)
+    assert not found.values[0, 1].any()
+    assert found.values[0, 0].any() and found.values[1, 1].any()
+
+
+def test_a_network_that_pools_by_an_attention_of_its_own_is_not_offered_rollout():
+    """As SigLIP does; its tokens still serve Grad-CAM."""
+    siglip = timm_vit(global_pool="map", class_token=False, seed=1)
+    assert explain.methods_for(siglip) == ANY
+    images = torch.rand(1, 3, 48, 32)
+    maps = [explain.relevance(siglip, images, "grad-cam", classes=[c]).values for c in range(3)]
+    assert any(found.any() for found in maps)
+    for method in ("rollout", "gradient-rollout"):
+        with pytest.raises(UsageError, match="pools its tokens by 'map'"):
+            explain.relevance(siglip, images, method)
+    pooled = timm_vit(global_pool="avg")
+    assert explain.methods_for(pooled) == tuple(explain.METHODS)
+
+
 def test_methods_that_serve_a_network_paper_first():
     assert explain.methods_for(build("vit_tiny", "late")) == tuple(explain.METHODS)
     assert explain.methods_for(build("densenet121-3d")) == ANY

@@ -27,6 +27,20 @@ def test_shares_by_slice_and_modality():
     )
 
 
+def test_scans_that_are_not_weighed_have_no_share():
+    values = maps([[1, 0, 2], [3, 3, 1]], modalities=2)
+    shares = shares_of(values, ("t1", "t2"), Window(1, 4), HEIGHTS, weighed=False)
+    assert shares.modalities == {} and shares.slices == pytest.approx((0.4, 0.3, 0.3))
+    assert shares.sentence().endswith("; T1 and T2 are not weighed against each other")
+
+
+@pytest.mark.parametrize("weighed", [True, False])
+def test_all_lies_on_the_only_scan(weighed):
+    values = maps([[0, 0, 0], [3, 3, 1]], modalities=2)
+    shares = shares_of(values, ("t1", "t2"), Window(1, 4), HEIGHTS, absent={"t1"}, weighed=weighed)
+    assert shares.modalities == {"t2": pytest.approx(1)} and not shares.unweighed
+
+
 def test_relevance_for_and_against_counts_alike():
     signed = maps([1, -2, 3])
     assert shares_of(signed, ("t2",), Window(1, 4), HEIGHTS) == shares_of(

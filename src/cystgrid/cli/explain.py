@@ -37,7 +37,9 @@ def explain(
     t1: Annotated[str | None, typer.Option(help="T1: NIfTI file or DICOM folder.")] = None,
     t2: Annotated[str | None, typer.Option(help="T2: NIfTI file or DICOM folder.")] = None,
     roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
-    patient: Annotated[str, typer.Option(help="Name for the single patient.")] = ONE,
+    patient: Annotated[
+        str | None, typer.Option(help=f"Name for the single patient. Default: {ONE}.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="How maps are made. Default: rollout, for CNNs grad-cam.")
     ] = "",
@@ -74,17 +76,18 @@ def explain(
     )
     if figure is not None and check:
         raise typer.BadParameter("--figure and --check are two questions; ask one")
+    of_one = {"--t1": t1, "--t2": t2, "--roi": roi, "--patient": patient}
     if check:
-        _refuse({"--t1": t1, "--t2": t2, "--roi": roi, "--class": wanted}, "--check")
+        _refuse({**of_one, "--class": wanted or None}, "--check")
         _refuse_options(options, "--check")
         _check(folder, source, output, method, models, patients, quiet)
         return
     _refuse({"--patients": patients}, "MODEL or --figure")
     if figure is not None:
-        _refuse({"--t1": t1, "--t2": t2, "--roi": roi, "--class": wanted}, "--figure")
+        _refuse({**of_one, "--class": wanted or None}, "--figure")
         _draw_figure(folder, source, output, figure, models, method, options, quiet)
         return
-    _refuse({"--models": models}, "MODEL")
+    _refuse({"--models": models or None}, "MODEL")
     if output is None:
         raise typer.BadParameter("give -o OUT")
     asked = _asked(source, patient, t1, t2, roi)
@@ -161,7 +164,7 @@ def _prepared(source: Path | None) -> Path:
 
 
 def _asked(
-    source: Path | None, patient: str, t1: str | None, t2: str | None, roi: str | None
+    source: Path | None, patient: str | None, t1: str | None, t2: str | None, roi: str | None
 ) -> Path | Patient:
     """The manifest, or the patient of ``--t1 --t2 --roi``."""
     from cystgrid.cohort.cells import text_fault
@@ -170,15 +173,16 @@ def _asked(
     if (source is None) == (t1 is None and t2 is None):
         raise typer.BadParameter("give either a COHORT.CSV or --t1/--t2")
     if source is not None:
-        _refuse({"--roi": roi, "--patient": patient if patient != ONE else None}, "COHORT.CSV")
+        _refuse({"--roi": roi, "--patient": patient}, "COHORT.CSV")
         return source
-    if fault := "is empty" if not patient.strip() else text_fault(patient):
+    name = ONE if patient is None else patient
+    if fault := "is empty" if not name.strip() else text_fault(name):
         raise typer.BadParameter(f"--patient {fault}")
-    return single_patient(patient, t1, t2, roi)
+    return single_patient(name, t1, t2, roi)
 
 
 def _refuse(options: Mapping[str, object], beside: str) -> None:
     """Refuse options that would do nothing."""
-    given = [name for name, value in options.items() if value not in (None, "")]
+    given = [name for name, value in options.items() if value is not None]
     if given:
         raise typer.BadParameter(f"{', '.join(given)} does nothing with {beside}; leave it out")

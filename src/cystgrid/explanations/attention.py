@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.errors import UsageError
-from cystgrid.explanations.structure import Branch, is_transformer
+from cystgrid.explanations.structure import Branch, is_transformer, pooled_tokens
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,17 @@ class Transformer:
         Raises:
             UsageError: it pools in another way, such as by an attention of its own.
         """
-        pool = getattr(self.vit, "global_pool", "token")
         weight = torch.zeros(tokens)
-        if pool == "token" and self.prefix:
+        pooled = pooled_tokens(self.vit)
+        if pooled == "class":
             weight[: 2 if hasattr(self.vit, "head_dist") else 1] = 1
-        elif pool == "avg":
+        elif pooled == "patches":
             weight[0 if getattr(self.vit, "pool_include_prefix", False) else self.prefix :] = 1
         else:
             raise UsageError(
                 "network",
-                got=f"a {type(self.vit).__name__} that pools its tokens by {pool!r}",
+                got=f"a {type(self.vit).__name__} that pools its tokens by "
+                f"{getattr(self.vit, 'global_pool', 'token')!r}",
                 expected="one that classifies its class token or the mean of its patches",
                 do="use grad-cam, integrated-gradients or an occlusion",
             )

@@ -105,8 +105,9 @@ class Battery:
     def __post_init__(self) -> None:
         for network in self.networks:
             network.eval()
-        made = [randomised(each, self.seed + j) for j, each in enumerate(self.networks)]
-        self.shuffled = tuple(each for each in made if isinstance(each, Network))
+        self.shuffled = tuple(
+            randomised(each, self.seed + number) for number, each in enumerate(self.networks)
+        )
         self._noise = torch.Generator().manual_seed(self.seed)
 
     def check(

@@ -31,6 +31,7 @@ class PatientMap:
             were spread evenly over what was seen (of either sign, over all maps together), so
             that maps of different methods, models and patients compare.
         of: what each map speaks of, such as ``("t1+t2",)`` or ``("t1", "t2")``.
+        absent: which of ``of`` are scans that the patient lacks; their maps are 0.
         method: that made it.
         target: number of the class that is explained.
         window: the slices that the network saw.
@@ -39,6 +40,7 @@ class PatientMap:
 
     values: Array
     of: tuple[str, ...]
+    absent: frozenset[str]
     method: Method
     target: int
     window: Window
@@ -53,7 +55,20 @@ class PatientMap:
     @property
     def shares(self) -> Shares:
         """How much lies in which slices, and on which scan."""
-        return shares_of(self.values, self.of, self.window, self.heights)
+        return shares_of(
+            self.values,
+            self.of,
+            self.window,
+            self.heights,
+            absent=self.absent,
+            weighed=self.method.weighs_scans,
+        )
+
+    @property
+    def seen(self) -> tuple[tuple[str, Array], ...]:
+        """The maps of scans that there are, each ``(slice, row, column)`` with what it is of."""
+        pairs = zip(self.of, self.values, strict=True)
+        return tuple((of, values) for of, values in pairs if of not in self.absent)
 
 
 def patient_map(
@@ -100,9 +115,12 @@ def patient_map(
     window = Window.shown(form, cells, depth)
     rows, columns = total.shape[2:]
     crop = prepared.crop.shape[2:]
+    absent = _absent(prepared, channels, members[0])
+    there = [of not in absent for of in made.of]
     return PatientMap(
-        _even_shares(total, window),
+        _even_shares(total, total[there, window.first : window.stop]),
         made.of,
+        absent & frozenset(made.of),
         made.method,
         target,
         window,
@@ -110,8 +128,16 @@ def patient_map(
     )
 
 
-def _even_shares(total: NDArray[np.float64], window: Window) -> Array:
+def _absent(
+    prepared: PreparedPatient, channels: Sequence[str], member: NetworkMember
+) -> frozenset[str]:
+    """Names of the network's channels whose scan the patient lacks."""
+    places = zip(channels, member.channels, strict=True)
+    return frozenset(name for name, place in places if not prepared.present[place])
+
+
+def _even_shares(total: NDArray[np.float64], seen: NDArray[np.float64]) -> Array:
     """In multiples of the mean size over what was seen; an empty map stays 0."""
-    mean = np.abs(total[:, window.first : window.stop]).mean()
+    mean = np.abs(seen).sum() / max(seen.size, 1)
     scaled: Array = (total / (mean or 1.0)).astype(np.float32)
     return scaled

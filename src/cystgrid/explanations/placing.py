@@ -43,13 +43,9 @@ class Window:
         """
         if form.kind == "volume":
             return cls(0, depth)
-        count = _count(form, cells)
+        count = form.count(cells)
         first = central_start(depth, count)
         return cls(first, min(first + count, depth))
-
-
-def _count(form: Form, cells: int) -> int:
-    return form.slices if form.kind == "stack" else cells
 
 
 def on_slices(values: Tensor, form: Form, cells: int, depth: int) -> Array:

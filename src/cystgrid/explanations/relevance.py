@@ -45,6 +45,9 @@ class Method:
         class_specific: whether another class has another map.
         needs: attention over all tokens, feature maps or tokens with a place, or nothing.
         signed: whether values below 0 speak against the class; else there are none.
+        weighs_scans: whether the sizes of several scans' maps compare, as parts of one score: twice
+            the score leaves their shares as they are, and a scan that it does not depend on has
+            none. Attention says what a branch looks at, and each branch's sums to the same.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Method:
     class_specific: bool
     needs: Literal["attention", "maps", "any"]
     signed: bool = False
+    weighs_scans: bool = True
 
 
 METHODS = {
@@ -62,12 +66,14 @@ METHODS = {
             "attention of all layers, multiplied (Abnar & Zuidema 2020)",
             False,
             "attention",
+            weighs_scans=False,
         ),
         Method(
             GRADIENT_ROLLOUT,
             "attention weighted by a class's gradient (Chefer et al. 2021)",
             True,
             "attention",
+            weighs_scans=False,
         ),
         Method(
             GRAD_CAM, "last maps or tokens by a class's gradient (Selvaraju 2017)", True, "maps"
@@ -92,6 +98,7 @@ class Relevance:
 
     Attributes:
         values: ``(batch, map, *spatial)`` float32, on the CPU; spatial axes are the input's own.
+            The map of a scan that is absent is 0.
         of: what each map speaks of: ``("t1+t2",)``, ``("t1",)``, ``("t1", "t2")``, ...
         method: that made them.
     """
@@ -156,7 +163,19 @@ def relevance(
             parts = branches(found, names, joint)
             of = tuple(part.of for part in parts)
             values = torch.stack(_by_branch(found, parts, shown, known, classes, made), dim=1)
-    return Relevance(values.detach().float().cpu().contiguous(), of, known)
+    values = values.detach().float().cpu()
+    if of == names:
+        values = _without_absent(values, inputs)
+    return Relevance(values.contiguous(), of, known)
+
+
+def _without_absent(values: Tensor, inputs: Tensor) -> Tensor:
+    """Maps of one channel each, 0 where the item's channel is absent: it shows nothing to rest on.
+
+    A branch has attention and feature maps on what stands in for a scan, too.
+    """
+    absent = inputs.cpu().isnan().flatten(2).all(dim=2)  # (batch, channel)
+    return values.masked_fill(absent[(...,) + (None,) * (values.ndim - 2)], 0.0)
 
 
 def _method(name: str) -> Method:

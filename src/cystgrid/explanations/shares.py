@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,15 @@ class Shares:
     Attributes:
         slices: of each slice that the network saw, from foot to head.
         heights: ``z`` of each slice's middle in mm, RAS+.
-        modalities: of each scan; empty where the method does not tell the scans apart.
+        modalities: of each scan that there is; empty where the method does not tell the scans
+            apart, or does not weigh them.
+        unweighed: scans with a map each, whose sizes do not compare (``Method.weighs_scans``).
     """
 
     slices: tuple[float, ...]
     heights: tuple[float, ...]
     modalities: dict[str, float]
+    unweighed: tuple[str, ...] = ()
 
     def densest(self) -> tuple[int, int]:
         """First slice and the one after the last of the shortest run that holds ``MOST``.
@@ -53,6 +57,9 @@ class Shares:
         return f"{text.replace('%', ' %')}; {self._modalities()}"
 
     def _modalities(self) -> str:
+        if self.unweighed:
+            named = " and ".join(name.upper() for name in self.unweighed)
+            return f"{named} are not weighed against each other"
         if not self.modalities:
             return "not by modality"
         ranked = sorted(self.modalities.items(), key=lambda item: -item[1])
@@ -66,7 +73,13 @@ def height_text(millimetres: float) -> str:
 
 
 def shares_of(
-    values: Array, of: tuple[str, ...], window: Window, heights: NDArray[np.float64]
+    values: Array,
+    of: tuple[str, ...],
+    window: Window,
+    heights: NDArray[np.float64],
+    *,
+    absent: Collection[str] = (),
+    weighed: bool = True,
 ) -> Shares:
     """The shares of a patient's maps.
 
@@ -75,12 +88,18 @@ def shares_of(
         of: what each map speaks of; only several maps tell the scans apart.
         window: the slices that the network saw.
         heights: ``(slice,)`` of the crop's slices, mm.
+        absent: scans that there are not; their maps are 0.
+        weighed: whether the sizes of several maps compare.
     """
     mass = np.abs(values[:, window.first : window.stop]).astype(np.float64).sum(axis=(2, 3))
     total = float(mass.sum()) or 1.0
-    by_map = (mass.sum(axis=1) / total).tolist()
+    by_map = dict(zip(of, (mass.sum(axis=1) / total).tolist(), strict=True))
+    scans = {name: share for name, share in by_map.items() if name not in absent}
+    apart = len(of) > 1
+    compared = weighed or len(scans) == 1
     return Shares(
         tuple((mass.sum(axis=0) / total).tolist()),
         tuple(heights[window.first : window.stop].tolist()),
-        dict(zip(of, by_map, strict=True)) if len(of) > 1 else {},
+        scans if apart and compared else {},
+        tuple(scans) if apart and not compared else (),
     )

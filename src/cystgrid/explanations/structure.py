@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -97,13 +98,29 @@ def is_transformer(module: nn.Module) -> bool:
     )
 
 
+def pooled_tokens(vit: nn.Module) -> Literal["class", "patches"] | None:
+    """Which tokens' last states a transformer of timm's classifies.
+
+    Its class token (and distillation token), or the mean of its patches; None where it pools them
+    in another way, such as by an attention of its own (SigLIP's).
+    """
+    pool = getattr(vit, "global_pool", "token")
+    if pool == "token" and getattr(vit, "num_prefix_tokens", 0):
+        return "class"
+    return "patches" if pool == "avg" else None
+
+
 def has_attention(network: nn.Module) -> bool:
-    """Whether every branch is a transformer."""
-    body = network.backbone if isinstance(network, Network) else network
-    parts = (body.t1, body.t2) if isinstance(body, LateFusion) else (body,)
-    return all(is_transformer(part) for part in parts)
+    """Whether every branch is a transformer whose answer can be followed back to its tokens."""
+    return all(is_transformer(part) and pooled_tokens(part) for part in _parts(network))
 
 
 def has_maps(network: nn.Module) -> bool:
     """Whether there are tokens or convolutions, whose maps have a place."""
-    return has_attention(network) or any(isinstance(m, CONVOLUTIONS) for m in network.modules())
+    return all(is_transformer(part) for part in _parts(network)) or any(
+        isinstance(module, CONVOLUTIONS) for module in network.modules()
+    )
+
+
+def _parts(network: nn.Module) -> tuple[nn.Module, ...]:
+    return tuple(part.module for part in branches(network, MODALITIES, WHOLE))

@@ -40,7 +40,6 @@ UNMARKED = ("concentration_shuffled", "randomisation")
 
 RESAMPLES = 2000
 SEED = 0
-ANSWERS = {"right": True, "wrong": False}
 
 
 def mean_interval(values: NDArray[np.float64]) -> Interval:

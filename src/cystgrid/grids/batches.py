@@ -39,7 +39,7 @@ def training_batch(
     if form.kind == "volume":
         windows = crops.cubes(patients, form.side)
     else:
-        count = form.slices if form.kind == "stack" else settings.cells
+        count = form.count(settings.cells)
         windows = crops.windows(patients, _random_starts(crops, patients, count, generator), count)
     moved = augment(change_contrast(windows, settings, generator), settings, generator)
     return tile(moved) if form.kind == "grid" else moved

@@ -67,7 +67,7 @@ class Crops(ABC):
         chosen = torch.arange(len(self), device=self.device) if patients is None else patients
         if form.kind == "volume":
             return self.cubes(chosen, form.side)
-        count = form.slices if form.kind == "stack" else cells
+        count = form.count(cells)
         starts = [central_start(depth, count) for depth in self.depths[chosen].tolist()]
         windows = self.windows(chosen, torch.tensor(starts, device=self.device), count)
         return windows if form.kind == "stack" else tile(windows)

@@ -33,6 +33,10 @@ class Form:
         """Patients in one forward pass: enough to fill a processor, small enough for memory."""
         return {"grid": 32, "stack": 16, "volume": 4}[self.kind]
 
+    def count(self, cells: int) -> int:
+        """Slices in one window, for a study with grids of ``cells``; a volume has no window."""
+        return self.slices if self.kind == "stack" else cells
+
 
 GRID = Form("grid")
 STACK = Form("stack", slices=INN_SLICES)

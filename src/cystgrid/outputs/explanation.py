@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,45 @@ class Explanation:
         """The class that a map explains; empty where the method does not tell classes apart."""
         return self.classes[made.target] if made.method.class_specific else ""
 
+    @property
+    def told(self) -> str:
+        """The patient and its answer, in words."""
+        answer = f"{self.classes[self.predicted]} {self.probabilities[self.predicted]:.2f}"
+        return f"{self.prepared.patient}: {answer}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is kept of an explanation once its maps are written: words and numbers, no voxels.
+
+    Attributes:
+        rows: of explanations.csv, one a map.
+        record: the patient's part of explanations.json.
+        lines: for a terminal, one a map.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    record: dict[str, Any]
+    lines: tuple[str, ...]
+
+
+def account_of(explanation: Explanation, model: str) -> Account:
+    """Say in words and numbers what a patient's maps show.
+
+    Args:
+        explanation: of the patient.
+        model: its name.
+    """
+    return Account(
+        tuple(_rows(explanation, model)), _record(explanation), tuple(_lines(explanation))
+    )
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    for made in explanation.maps:
+        what = " for ".join(filter(None, [made.method.name, explanation.explained(made)]))
+        yield f"{explanation.told}; {what}: {made.shares.sentence()}"
+
 
 def refuse_other_explanations(
     question: dict[str, Any], patients: Iterable[str], folder: Path
@@ -80,31 +119,32 @@ def refuse_other_explanations(
     )
 
 
-def write_explanations(
-    explanations: Sequence[Explanation], question: dict[str, Any], folder: Path
-) -> Path:
+def write_explanations(accounts: Sequence[Account], question: dict[str, Any], folder: Path) -> Path:
     """Write OUT/explanations.csv and explanations.json; returns the path of the first."""
-    rows = [row for each in explanations for row in _rows(each, question["model"])]
     write_json(
         folder / RECORD,
         {
             "notice": NOTICE,
             "question": question,
             "unit": "multiples of the even share",
-            "patients": [_record(each) for each in explanations],
+            "patients": [each.record for each in accounts],
             "versions": versions(),
         },
     )
     path = folder / TABLE
+    rows = [row for each in accounts for row in each.rows]
     write_text(path, pd.DataFrame(rows).to_csv(index=False))
     return path
 
 
 def write_maps(explanation: Explanation, folder: Path) -> None:
-    """Write OUT/<patient>/: each map as NIfTI on the reference scan's own grid, and the picture."""
+    """Write OUT/<patient>/: each map as NIfTI on the reference scan's own grid, and the picture.
+
+    A scan that the patient lacks has no map.
+    """
     place = folder / file_name(explanation.prepared.patient)
     for made in explanation.maps:
-        for name, values in zip(_names(explanation, made), made.values, strict=True):
+        for name, (_, values) in zip(_names(explanation, made), made.seen, strict=True):
             placed = on_scan(values, made.affine, explanation.scan)
             write_nifti(placed, place / name, description=NOTICE)
     draw_relevance(_pictures(explanation), place / PICTURE, _footnote(explanation))
@@ -121,7 +161,7 @@ def _names(explanation: Explanation, made: PatientMap) -> list[str]:
     stem = "-".join(word for word in words if word)
     if len(made.of) == 1:
         return [f"{stem}.nii.gz"]
-    return [f"{stem}-{modality}.nii.gz" for modality in made.of]
+    return [f"{stem}-{modality}.nii.gz" for modality, _ in made.seen]
 
 
 def _rows(explanation: Explanation, model: str) -> list[dict[str, Any]]:
@@ -161,7 +201,7 @@ def _record(explanation: Explanation) -> dict[str, Any]:
         "maps": [
             {
                 "files": _names(explanation, made),
-                "of": list(made.of),
+                "of": [of for of, _ in made.seen],
                 "class": explanation.explained(made) or None,
                 "slices": list(made.shares.slices),
                 "z_mm": list(made.shares.heights),
@@ -175,8 +215,7 @@ def _record(explanation: Explanation) -> dict[str, Any]:
 
 def _pictures(explanation: Explanation) -> list[list[Panel]]:
     """A row for each explained class: the scans, then the maps on them."""
-    prepared, names, best = explanation.prepared, explanation.modalities, explanation.predicted
-    told = f"{prepared.patient}: {explanation.classes[best]} {explanation.probabilities[best]:.2f}"
+    prepared, names, told = explanation.prepared, explanation.modalities, explanation.told
     rows = []
     for made in explanation.maps:
         name = explanation.explained(made)

@@ -45,7 +45,7 @@ def draw_grids(pictures: Sequence[GridPicture], cells: int, path: Path) -> None:
     so.
     """
     columns = max(len(picture.modalities) for picture in pictures)
-    heights = [PANEL_INCHES * _aspect(picture.prepared) for picture in pictures]
+    heights = [PANEL_INCHES * pixel_aspect(picture.prepared) for picture in pictures]
     size = (columns * PANEL_INCHES, sum(heights) + 0.35 * len(pictures) + 0.5)
     with figure_style():
         figure = Figure(figsize=size, layout="constrained")
@@ -78,7 +78,7 @@ def _draw_grid(axis: Axes, picture: GridPicture, number: int, cells: int) -> Non
         cmap="gray",
         vmin=low,
         vmax=max(high, low + 1e-6),
-        aspect=_aspect(picture.prepared),
+        aspect=pixel_aspect(picture.prepared),
         interpolation="nearest",
     )
     if picture.prepared.lesion is not None:
@@ -100,7 +100,7 @@ def central_window(slices: NDArray[np.float32], cells: int) -> NDArray[np.float3
     return grid
 
 
-def _aspect(prepared: PreparedPatient) -> float:
+def pixel_aspect(prepared: PreparedPatient) -> float:
     """Height of a pixel over its width, so that the patient is drawn in true proportion."""
     column, row = np.linalg.norm(prepared.affine[:3, :2], axis=0)
     return float(row / column)

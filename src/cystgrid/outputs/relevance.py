@@ -20,8 +20,10 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cystgrid.explanations.checks.lesions import COVERED, lesion_slices
 from cystgrid.explanations.placing import Window, slice_heights
 from cystgrid.explanations.shares import height_text
+from cystgrid.outputs.grids import DISPLAY_PERCENTILES, pixel_aspect
 from cystgrid.outputs.style import SMALLEST_TEXT, figure_style, write_figure
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.scans.volume import Array
@@ -44,9 +46,6 @@ LESION = "#56B4E9"
 
 CELL_INCHES = 1.15
 """Width of a slice: its height in mm fits in, in the smallest text there may be."""
-
-GREY_PERCENTILES = (0.5, 99.5)
-"""Grey levels shown, over the window: one bright voxel must not darken the picture."""
 
 BAR_GREY = "0.4"
 """Behind the scale's half-transparent colours, as tissue is behind the map's."""
@@ -98,17 +97,20 @@ def draw_relevance(rows: Sequence[Sequence[Panel]], path: Path, footnote: str = 
 
 
 def _legend(rows: Sequence[Sequence[Panel]]) -> str:
-    lesion = any(
-        panel.prepared.lesion is not None and _of(panel.prepared.lesion, panel.window).any()
-        for row in rows
-        for panel in row
-    )
+    outlined = any(_lesion(panel) is not None for row in rows for panel in row)
     text = "Slices from foot to head, row by row; patient's right on the left; S, I: mm along z."
     if any(panel.values is not None for row in rows for panel in row):
         text += " Colour: only where there is more than an even share."
     if any(panel.values is not None and panel.values.min() < 0 for row in rows for panel in row):
         text += " What speaks against the class is not drawn."
-    return f"{text} Blue: the lesion." if lesion else text
+    return f"{text} Blue: the lesion." if outlined else text
+
+
+def _lesion(panel: Panel) -> Array | None:
+    """The lesion that is outlined; there is none on a panel without a scan."""
+    if not panel.prepared.present[panel.channel]:
+        return None
+    return lesion_slices(panel.prepared, panel.window)
 
 
 def _across(window: Window) -> int:
@@ -120,9 +122,13 @@ def _proportion(panel: Panel) -> float:
     """Height of a panel over its width, with the patient in true proportions."""
     across = _across(panel.window)
     down = math.ceil(len(panel.window) / across)
-    column, row = np.linalg.norm(panel.prepared.affine[:3, :2], axis=0)
+    return down / across * _slice_proportion(panel)
+
+
+def _slice_proportion(panel: Panel) -> float:
+    """Height of a slice over its width."""
     rows, columns = panel.prepared.crop.shape[2:]
-    return float(down * rows * row / (across * columns * column))
+    return float(rows / columns) * pixel_aspect(panel.prepared)
 
 
 def _of(slices: Array, window: Window) -> Array:
@@ -146,9 +152,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
     down = math.ceil(len(panel.window) / across)
     axis.set_xlim(0, across)
     axis.set_ylim(down, 0)
-    column, row = np.linalg.norm(panel.prepared.affine[:3, :2], axis=0)
-    rows, columns = panel.prepared.crop.shape[2:]
-    axis.set_aspect(rows * row / (columns * column))
+    axis.set_aspect(_slice_proportion(panel))
     if not panel.prepared.present[panel.channel]:
         axis.text(across / 2, down / 2, "no such scan", ha="center", va="center")
         return
@@ -156,7 +160,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
         axis.imshow, extent=(0, across, down, 0), aspect=axis.get_aspect(), interpolation="nearest"
     )
     grey = _montage(_of(panel.prepared.crop[panel.channel], panel.window))
-    low, high = np.nanpercentile(grey, GREY_PERCENTILES)
+    low, high = np.nanpercentile(grey, DISPLAY_PERCENTILES)
     show(grey, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     if panel.values is not None:
         shown = _montage(_of(panel.values, panel.window))
@@ -166,15 +170,14 @@ def _draw(axis: Axes, panel: Panel) -> None:
 
 
 def _outline(axis: Axes, panel: Panel, across: int, down: int) -> None:
-    if panel.prepared.lesion is None:
+    slices = _lesion(panel)
+    if slices is None:
         return
-    lesion = np.nan_to_num(_montage(_of(panel.prepared.lesion, panel.window)))
-    if lesion.max() < 0.5:
-        return
+    lesion = np.nan_to_num(_montage(slices))
     height, width = lesion.shape
     x = (np.arange(width) + 0.5) / width * across
     y = (np.arange(height) + 0.5) / height * down
-    axis.contour(x, y, lesion, levels=[0.5], colors=LESION, linewidths=0.8)
+    axis.contour(x, y, lesion, levels=[COVERED], colors=LESION, linewidths=0.8)
 
 
 def _label(axis: Axes, panel: Panel, across: int, down: int) -> None:

@@ -35,13 +35,11 @@ class Case:
     Attributes:
         prepared: the patient.
         label: its true class.
-        verdict: what the row shows, correct or wrong.
         graded: the models that are shown, in order.
     """
 
     prepared: PreparedPatient
     label: str
-    verdict: str
     graded: tuple[Graded, ...]
 
 
@@ -60,7 +58,7 @@ def map_panels(
 ) -> list[Panel]:
     """Each map on the scan that it speaks of; one of both scans on the one the crop follows."""
     panels = []
-    for of, values in zip(made.of, made.values, strict=True):
+    for of, values in made.seen:
         ground = of if of in modalities else reference_of(_present(prepared, modalities))
         told = ground.upper() if ground == of else f"{of.upper()}, shown on {ground.upper()}"
         panels.append(

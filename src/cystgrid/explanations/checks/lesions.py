@@ -12,10 +12,12 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from cystgrid.explanations.placing import Window
 from cystgrid.grids.crops import ResidentCrops
 from cystgrid.grids.forms import Form
 from cystgrid.grids.tiling import GridSettings, untile
 from cystgrid.preparation.patient import PreparedPatient
+from cystgrid.scans.volume import Array
 
 TOLERANCE = 1 / 16
 """How far beside the lesion a peak still counts, in sides of a cell: 4 pixels of 64."""
@@ -92,6 +94,18 @@ def _near(lesion: Tensor, cells: int) -> NDArray[np.bool_]:
         if outline.any():
             near[number] = distance_transform_edt(~outline) <= reach
     return near
+
+
+def lesion_slices(patient: PreparedPatient, window: Window) -> Array | None:
+    """A patient's lesion on the slices of a window, as it was prepared.
+
+    Returns:
+        ``(slice, row, column)`` 0-1; None where no lesion is known there.
+    """
+    if patient.lesion is None:
+        return None
+    slices = patient.lesion[window.first : window.stop]
+    return slices if (slices >= COVERED).any() else None
 
 
 def lesion_window(patient: PreparedPatient, grid: GridSettings, form: Form) -> Tensor | None:
