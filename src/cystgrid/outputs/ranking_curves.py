@@ -51,7 +51,7 @@ def draw_roc_curves(evaluation: Evaluation, path: Path) -> Path:
 def draw_precision_recall_curves(evaluation: Evaluation, path: Path) -> Path:
     """Precision over recall; the legend has the average precision. Returns ``path``."""
     labels = ("recall", "precision")
-    note = FOOTNOTE + " Short marks at the right: the class's share."
+    note = FOOTNOTE + "\nShort marks at the right: the class's share."
     with panels([m.name for m in evaluation.methods], path, labels, note) as axes:
         for one, method in zip(axes, evaluation.methods, strict=True):
             found = evaluation.pooled[method.name]
