@@ -19,10 +19,10 @@ from cystgrid.training.job import Training, is_finished
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.trial import Cost, Trial, run_trial
 
-TRIALS_SECONDS = 40.0
+TRIALS_SECONDS = 25.0
 """For the trials of all models together, more or less."""
 
-LONGEST_TRIAL = 8.0
+LONGEST_TRIAL = 6.0
 """Seconds of one trial, where there are few models."""
 
 
@@ -142,7 +142,8 @@ def _try(
     waiting: dict[Pair, list[Training]], recipe: Recipe, engine: LocalEngine, quiet: bool
 ) -> tuple[dict[Pair, list[Cost]], float]:
     """The costs of each pair, one a worker, and how long workers took to begin."""
-    together = max(engine.workers, 1)
+    left = sum(map(len, waiting.values()))
+    together = max(min(engine.workers, left), 1)
     budget = min(TRIALS_SECONDS / max(len(waiting), 1), LONGEST_TRIAL)
     with tempfile.TemporaryDirectory() as name:
         trials = {
