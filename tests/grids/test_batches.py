@@ -62,6 +62,18 @@ def test_augmentation_moves_no_cell_and_treats_all_alike():
     assert len(places.unique()) == 8, "the eight symmetries of the square"
 
 
+def test_each_window_is_turned_and_mirrored_as_if_it_were_alone():
+    """By torch's own turns and flips, one window after another."""
+    windows = torch.rand(40, 2, 9, 6, 6)
+    moved = augment(windows, GridSettings(), torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    flips = torch.randint(2, (40,), generator=generator).tolist()
+    turns = torch.randint(4, (40,), generator=generator).tolist()
+    for window, found, flip, turn in zip(windows, moved, flips, turns, strict=True):
+        mirrored = window.flip(-1) if flip else window
+        assert torch.equal(found, mirrored.rot90(turn, dims=(-2, -1)))
+
+
 def test_augmentation_can_be_switched_off():
     windows = torch.rand(5, 2, 9, 6, 6)
     still = GridSettings(flip=False, rotate=False)

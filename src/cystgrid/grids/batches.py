@@ -81,12 +81,17 @@ def augment(windows: Tensor, settings: GridSettings, generator: torch.Generator)
     batch = len(windows)
     flips = torch.randint(2, (batch,), generator=generator) * settings.flip
     turns = torch.randint(TURNS, (batch,), generator=generator) * settings.rotate
-    moves = (flips * TURNS + turns).to(windows.device)
-    moved = windows.clone()
-    for move in moves.unique().tolist():
-        chosen = moves == move
-        moved[chosen] = _move(windows[chosen], flip=move >= TURNS, turns=move % TURNS)
-    return moved
+    moved = _symmetries(windows.shape[-1])[flips * TURNS + turns].to(windows.device)
+    places = moved[:, None, None].expand(*windows.shape[:3], -1)
+    return windows.flatten(-2).gather(-1, places).view_as(windows)
+
+
+@cache
+def _symmetries(side: int) -> Tensor:
+    """From which pixel of a square each pixel comes: ``(symmetry, pixel)``."""
+    pixels = torch.arange(side * side).view(side, side)
+    moves = [(flip, turns) for flip in (False, True) for turns in range(TURNS)]
+    return torch.stack([_move(pixels, flip=flip, turns=turns) for flip, turns in moves]).flatten(1)
 
 
 def _move(cells: Tensor, *, flip: bool, turns: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from cystgrid.models.network import Network
 from cystgrid.training.device import Precision
+from cystgrid.training.linear import ProcessorLinear, laid
 
 PRODUCTS = (nn.Linear, _ConvNd)
 """What spends its time in matrix products, and stands bfloat16 weights."""
@@ -32,7 +33,7 @@ def working_network(network: Network, precision: Precision) -> Network:
             tensors.update({id(parameter): _rounded(parameter) for parameter in own})
     working = copy.deepcopy(network, dict(tensors))  # a memo: what it names is taken, not copied
     if network.absent.device.type == "cpu":
-        _attend_by_products(working)
+        _suit_processor(working)
     return working
 
 
@@ -44,8 +45,11 @@ def _rounded(parameter: nn.Parameter) -> nn.Parameter:
     return nn.Parameter(rounded, requires_grad=parameter.requires_grad)
 
 
-def _attend_by_products(network: Network) -> None:
-    """Attention as plain products: on processors torch's fused one takes three times as long."""
+def _suit_processor(network: Network) -> None:
+    """Attention and linear layers in products that are fast there (benchmarks/training.py)."""
     for module in network.modules():
-        if hasattr(module, "fused_attn"):
+        if hasattr(module, "fused_attn"):  # torch's own takes three times as long to go back
             module.fused_attn = False  # type: ignore[assignment]
+        if type(module) is nn.Linear:
+            module.weight.data = laid(module.weight.data)
+            module.__class__ = ProcessorLinear
