@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,23 +18,13 @@ from cystgrid.models.network import Network
 TOGETHER = 2**20
 """Weights that are moved at once, if they are several tensors: what they need stays in cache."""
 
-Group = dict[str, Any]
-"""An optimiser's: parameters, and their rate and decay."""
-
 
 @dataclass(frozen=True)
 class Pair:
-    """A weight and its rounded copy, in the same order in memory.
-
-    Attributes:
-        master: ``(elements,)`` float32, the weight in that order: what the optimiser moves.
-        rounded: ``(elements,)`` bfloat16, the copy in that order.
-        working: the copy as the passes have it, and its gradient.
-    """
+    """A weight and its rounded copy, in the same order in memory."""
 
     master: nn.Parameter
-    rounded: Tensor
-    working: nn.Parameter
+    rounded: nn.Parameter
 
     def take_gradient(self, room: Tensor) -> None:
         """Move the gradient, if there is one, from the copy to its master.
@@ -43,27 +32,14 @@ class Pair:
         Args:
             room: ``(elements,)`` float32, to hold it there.
         """
-        if self.working.grad is not None:
-            shaped = room.as_strided(self.working.shape, self.working.stride())
-            shaped.copy_(self.working.grad)
-            self.master.grad, self.working.grad = room, None
+        if self.rounded.grad is not None:
+            gradient = room.as_strided(self.rounded.shape, self.rounded.stride())
+            self.master.grad = gradient.copy_(self.rounded.grad)
+            self.rounded.grad = None
 
     def round(self) -> None:
         """Bring the rounded weight up to its master."""
-        self.rounded.copy_(self.master.detach())
-
-
-@dataclass(frozen=True)
-class Part:
-    """Weights that are moved together: groups of the optimiser's, and the pairs they are of."""
-
-    groups: list[Group]
-    pairs: tuple[Pair, ...] = ()
-
-    @property
-    def sizes(self) -> list[int]:
-        """Elements of each pair."""
-        return [len(pair.master) for pair in self.pairs]
+        self.rounded.detach().copy_(self.master.detach())
 
 
 class Masters:
@@ -72,66 +48,54 @@ class Masters:
     Args:
         network: whose weights are trained; they come to lie in memory as those of ``working``.
         working: as ``working_network`` gives it; ``network`` itself needs no masters.
-        optimizer: of ``network``, before its first step. Its groups are divided, with the rates
-            that they have: it moves one part of the weights after the other.
     """
 
-    def __init__(
-        self, network: Network, working: Network, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def __init__(self, network: Network, working: Network) -> None:
         both = zip(network.parameters(), working.parameters(), strict=True)
-        copies = {master: copy for master, copy in both if copy is not master}
-        groups = optimizer.param_groups
-        plain = [[p for p in group["params"] if p not in copies] for group in groups]
-        parts = [Part([{**g, "params": p} for g, p in zip(groups, plain, strict=True) if p])]
-        for group in groups:
-            for few in _few([p for p in group["params"] if p in copies]):
-                pairs = tuple(_pair(master, copies[master]) for master in few)
-                parts.append(Part([{**group, "params": [pair.master for pair in pairs]}], pairs))
-        self._parts = [part for part in parts if part.groups]
-        self._optimizer = optimizer
-        self._whole: list[Group] = [group for part in self._parts for group in part.groups]
-        optimizer.param_groups = self._whole
-        largest = max(sum(part.sizes) for part in self._parts)
-        self._room = torch.empty(largest, device=network.absent.device)
+        self._pairs = {m: _pair(m, rounded) for m, rounded in both if rounded is not m}
+        largest = max((master.numel() for master in self._pairs), default=0)
+        self._room = torch.empty(max(largest, TOGETHER), device=network.absent.device)
 
-    def step(self) -> None:
-        """Take the optimiser's step, part by part, and let go of the gradients."""
-        for part in self._parts:
-            for pair, room in zip(part.pairs, _rooms(self._room, part), strict=True):
-                pair.take_gradient(room)
-            self._optimizer.param_groups = part.groups
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-            for pair in part.pairs:
-                pair.round()
-        self._optimizer.param_groups = self._whole
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take the optimiser's step, one part of its groups after the other.
 
+        Args:
+            optimizer: of the network's parameters; their gradients are gone afterwards.
+        """
+        whole = optimizer.param_groups
+        for group in whole:
+            for part in _parts(group["params"]):
+                pairs = [self._pairs[master] for master in part if master in self._pairs]
+                self._take_gradients(pairs)
+                optimizer.param_groups = [{**group, "params": part}]
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                for pair in pairs:
+                    pair.round()
+        optimizer.param_groups = whole
 
-def _rooms(room: Tensor, part: Part) -> Sequence[Tensor]:
-    return room[: sum(part.sizes)].split(part.sizes) if part.pairs else ()
+    def _take_gradients(self, pairs: Sequence[Pair]) -> None:
+        sizes = [pair.master.numel() for pair in pairs]
+        rooms = self._room[: sum(sizes)].split(sizes) if sizes else ()
+        for pair, room in zip(pairs, rooms, strict=True):
+            pair.take_gradient(room)
 
 
-def _few(masters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+def _parts(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     """In order, at most ``TOGETHER`` weights at a time, or one larger tensor."""
-    few: list[nn.Parameter] = []
-    for master in masters:
-        if few and sum(map(Tensor.numel, few)) + master.numel() > TOGETHER:
-            yield few
-            few = []
-        few.append(master)
-    if few:
-        yield few
+    part: list[nn.Parameter] = []
+    for parameter in parameters:
+        if part and sum(map(Tensor.numel, part)) + parameter.numel() > TOGETHER:
+            yield part
+            part = []
+        part.append(parameter)
+    if part:
+        yield part
 
 
-def _pair(master: nn.Parameter, copy: nn.Parameter) -> Pair:
+def _pair(master: nn.Parameter, rounded: nn.Parameter) -> Pair:
     """The two, after the master was laid in memory as its copy is."""
-    if master.stride() != copy.stride():
-        laid = torch.empty_like(copy, dtype=master.dtype)
+    if master.stride() != rounded.stride():
+        laid = torch.empty_like(rounded, dtype=master.dtype)
         master.data = laid.copy_(master.data)
-    return Pair(nn.Parameter(_in_order(master)), _in_order(copy), copy)
-
-
-def _in_order(tensor: Tensor) -> Tensor:
-    """A dense tensor's elements in their order in memory, ``(elements,)``, not copied."""
-    return tensor.detach().as_strided((tensor.numel(),), (1,))
+    return Pair(master, rounded)

@@ -36,9 +36,9 @@ class Step:
         steps_an_epoch: int,
     ) -> None:
         self.working = working_network(network, precision)
-        optimizer = make_optimizer(network, settings)
-        self._masters = Masters(network, self.working, optimizer)
-        self._schedule = make_schedule(optimizer, settings, steps_an_epoch)
+        self._masters = Masters(network, self.working)
+        self._optimizer = make_optimizer(network, settings)
+        self._schedule = make_schedule(self._optimizer, settings, steps_an_epoch)
         self._precision = precision
         self._class_weights = class_weights
 
@@ -53,6 +53,6 @@ class Step:
             scores = self.working(grids)
         loss = cross_entropy(scores.float(), targets, self._class_weights)
         loss.backward()
-        self._masters.step()
+        self._masters.step(self._optimizer)
         self._schedule.step()
         return loss.detach()
