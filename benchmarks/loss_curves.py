@@ -44,16 +44,16 @@ def cohort(folder: Path, patients: int) -> Store:
     return Store.open(folder / "prepared")
 
 
-def fold_of(store: Store) -> InnerFold:
-    """Every fourth patient validates; phantoms come in turn of their classes."""
-    names = sorted(store.entries)
+def fold_of(store: Store, patients: int) -> InnerFold:
+    """Of the first patients every fourth validates; phantoms come in turn of their classes."""
+    names = sorted(store.entries)[:patients]
     held = names[::4]
     return InnerFold(tuple(n for n in names if n not in held), tuple(held))
 
 
 def trainings(store: Store, asked: argparse.Namespace) -> pd.DataFrame:
     """``network, precision, seed, epoch`` and the losses, a row an epoch."""
-    fold, rows = fold_of(store), []
+    fold, rows = fold_of(store, asked.patients), []
     starts = {"vit_tiny": str(asked.weights) if asked.weights else "none", "resnet18": "none"}
     for network in asked.networks.split(","):
         for seed in range(asked.seeds):
@@ -125,12 +125,14 @@ def main() -> None:
     parser.add_argument("--networks", default="vit_tiny,resnet18")
     parser.add_argument("--weights", type=Path, help="of vit_tiny; none: from scratch")
     parser.add_argument("--patients", type=int, default=48)
+    parser.add_argument("--prepared", type=Path, help="phantoms that were prepared before")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--rate", type=float, default=1e-4, help="learning rate")
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
-    curves = trainings(cohort(asked.output, asked.patients), asked)
+    made = Store.open(asked.prepared) if asked.prepared else cohort(asked.output, asked.patients)
+    curves = trainings(made, asked)
     curves.to_csv(asked.output / "loss_curves.csv", index=False)
     draw(curves, asked.output / "loss_curves.png")
     sys.stdout.write(ends(curves) + "\n")

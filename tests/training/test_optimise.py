@@ -7,7 +7,7 @@ import torch
 
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import build_model
-from cystgrid.training.device import resolve_precision, training_device
+from cystgrid.training.device import resolve_precision, take_turn, training_device
 from cystgrid.training.optimise import make_optimizer, make_schedule
 from cystgrid.training.settings import TrainingSettings
 
@@ -73,3 +73,13 @@ def test_precision_is_taken_at_its_word_and_auto_asks_the_processor(monkeypatch)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     assert resolve_precision("auto", cpu) == "bfloat16"
     assert training_device().type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(("devices", "expected"), [(0, []), (1, [0, 0, 0, 0]), (3, [0, 1, 2, 0])])
+def test_workers_take_turns_on_the_devices_there_are(monkeypatch, devices, expected):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for worker in range(4):
+        take_turn(worker)
+    assert taken == expected

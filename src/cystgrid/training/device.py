@@ -14,8 +14,22 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def training_device() -> torch.device:
-    """The first CUDA device if there is one, else the processor."""
+    """The CUDA device of this process if there is one (``take_turn``), else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def take_turn(worker: int) -> None:
+    """In a worker: of n CUDA devices that are visible, worker k uses device k mod n.
+
+    More workers than devices share them. The device that a training runs on is no part of its
+    seed: devices of one kind give the same bytes.
+
+    Args:
+        worker: number among the workers of this machine, from 0.
+    """
+    devices = torch.cuda.device_count()
+    if devices:
+        torch.cuda.set_device(worker % devices)
 
 
 def resolve_precision(wanted: str, device: torch.device) -> Precision:

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from cystgrid.errors import StoreError
 from cystgrid.processes import begin_worker, interrupts_held, stop, worker_count
 from cystgrid.progress import Advance, progress_bar
+from cystgrid.training.device import take_turn
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.site import Site, this_site
 
@@ -148,7 +149,10 @@ def _run_in_processes(jobs: Sequence[Job], run: Run, workers: int, advance: Adva
     ticks: SimpleQueue[int] = context.SimpleQueue()
     drain = threading.Thread(target=_drain, args=(ticks, advance), daemon=True)
     drain.start()
-    pool = ProcessPoolExecutor(workers, context, initializer=_keep_ticks, initargs=(ticks,))
+    numbers: SimpleQueue[int] = context.SimpleQueue()
+    for number in range(workers):
+        numbers.put(number)
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(ticks, numbers))
     try:
         with interrupts_held():
             futures = [pool.submit(_call, run, job) for job in jobs]
@@ -175,10 +179,11 @@ def _drain(ticks: SimpleQueue[int], advance: Advance) -> None:
         advance(steps)
 
 
-def _keep_ticks(ticks: SimpleQueue[int]) -> None:
+def _begin(ticks: SimpleQueue[int], numbers: SimpleQueue[int]) -> None:
     global _ticks
     _ticks = ticks
     begin_worker()
+    take_turn(numbers.get())
 
 
 def _call(run: Run, job: Any) -> None:

@@ -32,8 +32,9 @@ class TrainingSettings(Settings):
         evaluate_every: epochs between two looks at the validation fold; the last is always seen.
         patience: epochs without a better look after which a training ends; it can change which
             epoch is chosen (docs/recipes.md says how often). None trains all epochs.
-        precision: ``auto`` takes bfloat16 arithmetic (float32 weights) where the processor has
-            instructions for it, else float32; what was taken is recorded.
+        precision: ``auto`` takes bfloat16 products where the processor has instructions for them,
+            else float32; what was taken is recorded. The weights that are trained and saved, norms
+            and sums are float32 in both.
         threads: processor threads of one training. It is part of the recipe because sums in another
             order give other last digits.
         seed: of initial heads, windows, augmentation and order.
