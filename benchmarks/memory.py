@@ -143,7 +143,7 @@ def _windows(store: object, model: str, cells: int) -> tuple[float, str]:
         for patients in torch.randperm(len(crops), generator=generator).split(BATCH):
             training_batch(crops, patients, grid, generator)
 
-    return _timed(epoch)[0], type(crops).__name__
+    return _timed(epoch)[0], _where(store)
 
 
 def _standard(store: object) -> object:
@@ -172,8 +172,7 @@ def _epoch(store: object, model: str, cells: int) -> tuple[float, str]:
     validation = store.patients[::HELD_OUT]
     train = tuple(sorted(set(store.patients) - set(validation)))
     task = Task(InnerFold(train, validation), _recipe(model, cells), model, "early", 0)
-    seconds, trained = _timed(lambda: train_member(store, task))
-    return seconds, type(trained.member.crops(store.several(train))).__name__
+    return _timed(lambda: train_member(store, task))[0], _where(store)
 
 
 def _prediction(store: object, model: str, cells: int) -> tuple[float, str]:
@@ -190,7 +189,16 @@ def _prediction(store: object, model: str, cells: int) -> tuple[float, str]:
         network, _standard(store), (0, 1), recipe.grid, "float32", torch.device("cpu")
     )
     prepared = store.several(store.patients)
-    return _timed(lambda: member.probabilities(prepared))[0], ""
+    return _timed(lambda: member.probabilities(prepared))[0], _where(store)
+
+
+def _where(store: object) -> str:
+    """Where so many patients' crops lie."""
+    from cystgrid.grids.gather import RESIDENT_BYTES, crops_bytes
+
+    depths = [entry.shape[1] for entry in store.entries.values()]
+    fits = crops_bytes(depths, 2, store.settings.cell) <= RESIDENT_BYTES
+    return "memory" if fits else "disk"
 
 
 def in_own_process(stage: str, folder: Path, model: str, cells: int) -> Found:

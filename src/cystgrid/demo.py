@@ -84,7 +84,9 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
             folder / "model", new, folder / "answers", workers=worker_count(workers), quiet=quiet
         )
     with _stage("what the answers rest on", say):
-        explained, _ = run_explain(folder / "model", new, folder / "maps", quiet=quiet)
+        explained, _ = run_explain(
+            folder / "model", new, folder / "maps", workers=worker_count(workers), quiet=quiet
+        )
         run_figure(run, folder / "prepared", run / "figures", 3, quiet=quiet)
     if not quiet:
         Console(width=160).print(table)

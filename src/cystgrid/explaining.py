@@ -21,7 +21,8 @@ from cystgrid.outputs.explanation import (
     write_explanations,
     write_maps,
 )
-from cystgrid.preparation.patient import prepare_patient
+from cystgrid.preparation.new_patients import Refusal, preparing
+from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import reference_of
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE
@@ -44,6 +45,7 @@ def run_explain(
     method: str = "",
     wanted: str = "",
     options: Options | None = None,
+    workers: int = 0,
     quiet: bool = False,
 ) -> tuple[str, list[tuple[str, str]]]:
     """Explain a deployed model's answers for a cohort.csv or one patient.
@@ -55,6 +57,7 @@ def run_explain(
         method: a key of ``METHODS``; empty for the best default of the model's kind.
         wanted: the class to explain, or ``all``; empty for each patient's predicted one.
         options: of the method.
+        workers: processes that prepare scans, while this one makes maps; 0 prepares in this one.
         quiet: no progress bar.
 
     Returns:
@@ -76,10 +79,17 @@ def run_explain(
     refuse_other_explanations(question, [patient.patient for patient in patients], output)
     accounts: list[Account] = []
     refused: list[tuple[str, str]] = []
-    with progress_bar("explaining", len(patients), quiet=quiet) as advance:
-        for patient in patients:
+    with (
+        progress_bar("explaining", len(patients), quiet=quiet) as advance,
+        preparing(patients, model.preparation, workers) as prepared,
+    ):
+        for patient, ready in zip(patients, prepared, strict=True):
+            if isinstance(ready, Refusal):
+                refused.append((ready.patient, ready.reason))
+                advance(1)
+                continue
             try:
-                one = explain_patient(model, members, patient, chosen, wanted, made)
+                one = explain_patient(model, members, patient, ready, chosen, wanted, made)
             except UsageError:  # of the model or the method, for every patient alike
                 raise
             except CystgridError as error:
@@ -101,16 +111,16 @@ def explain_patient(
     model: DeployedModel,
     members: Sequence[NetworkMember],
     patient: Patient,
+    prepared: PreparedPatient,
     method: str,
     wanted: str,
     options: Options,
 ) -> Explanation:
-    """Prepare one patient, grade it, and make its maps.
+    """Grade one patient, and make its maps.
 
     Raises:
-        CystgridError: a scan or a region that cannot be used.
+        CystgridError: the scan that maps are laid on cannot be read.
     """
-    prepared = prepare_patient(patient, model.preparation)
     names = model.preparation.modalities
     reference = reference_of(
         name for name, there in zip(names, prepared.present, strict=True) if there

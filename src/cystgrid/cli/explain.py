@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cystgrid.cli.common import Debug, Quiet, app, end_with, names, say, show, verb
+from cystgrid.cli.common import Debug, Quiet, Workers, app, end_with, names, say, show, verb
 
 if TYPE_CHECKING:  # --help answers without torch
     from cystgrid.cohort.manifest import Patient
@@ -65,6 +65,7 @@ def explain(
     no_identity: Annotated[
         bool, typer.Option("--no-identity", help="rollout: without the residual connections.")
     ] = False,
+    workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -76,7 +77,8 @@ def explain(
     )
     if figure is not None and check:
         raise typer.BadParameter("--figure and --check are two questions; ask one")
-    of_one = {"--t1": t1, "--t2": t2, "--roi": roi, "--patient": patient}
+    of_one = {"--t1": t1, "--t2": t2, "--roi": roi, "--patient": patient,
+              "--workers": workers}  # fmt: skip
     if check:
         _refuse({**of_one, "--class": wanted or None}, "--check")
         _refuse_options(options, "--check")
@@ -92,9 +94,17 @@ def explain(
         raise typer.BadParameter("give -o OUT")
     asked = _asked(source, patient, t1, t2, roi)
     from cystgrid.explaining import run_explain
+    from cystgrid.processes import worker_count
 
     text, refused = run_explain(
-        folder, asked, output, method=method, wanted=wanted, options=options, quiet=quiet
+        folder,
+        asked,
+        output,
+        method=method,
+        wanted=wanted,
+        options=options,
+        workers=worker_count(workers),
+        quiet=quiet,
     )
     if text:
         say(quiet, text)
