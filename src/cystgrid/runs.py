@@ -14,6 +14,8 @@ from rich.table import Table
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.published import given_splits
 from cystgrid.cohort.splits import Splits
+from cystgrid.grids.gather import resident_limit, streaming_note
+from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.preparation.store import Store
@@ -22,6 +24,7 @@ from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.deploy import train_model
 from cystgrid.training.design import Protocol, labelled_members
+from cystgrid.training.device import training_device
 from cystgrid.training.engine import Cluster
 from cystgrid.training.job import CURVE
 from cystgrid.training.nested import cross_validate
@@ -80,7 +83,8 @@ def run_crossval(
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
     results = write_results(run, path, store, recipe, quiet=quiet)
-    return results.table1, [*notes, *left_out_notes(run), *collapse_notes(run)]
+    notes += [*disk_notes(store, recipe), *left_out_notes(run), *collapse_notes(run)]
+    return results.table1, notes
 
 
 def asked_splits(
@@ -125,6 +129,15 @@ def collapse_notes(run: Path) -> list[str]:
         for name, fallen in counts.items()
         if any(fallen)
     ]
+
+
+def disk_notes(store: Store, recipe: Recipe) -> list[str]:
+    """Whether trainings on so many patients read their crops from disk: a sentence, or none."""
+    depths = [entry.shape[1] for entry in store.entries.values()]
+    channels = max(len(CHANNELS[inputs]) for _, inputs in recipe.models.pairs())
+    pixels = recipe.grid.pixels or store.settings.cell
+    note = streaming_note(depths, channels, pixels, resident_limit(training_device()))
+    return [note] if note else []
 
 
 def left_out_notes(run: Path) -> list[str]:

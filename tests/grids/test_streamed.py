@@ -10,7 +10,7 @@ from cystgrid.errors import SettingsError, StoreError
 from cystgrid.grids.batches import training_batch
 from cystgrid.grids.crops import CentralGrids, ResidentCrops
 from cystgrid.grids.forms import GRID, STACK, volume
-from cystgrid.grids.gather import crops_bytes, gather_crops
+from cystgrid.grids.gather import crops_bytes, gather_crops, streaming_note
 from cystgrid.grids.streamed import StreamedCrops
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.preparation.patient import PreparedPatient
@@ -134,6 +134,14 @@ def test_the_limit_is_the_size_of_what_would_lie_there(store):
     for limit, kind in ((size, ResidentCrops), (size - 1, StreamedCrops)):
         found = gather_crops(store.several(store.patients), (0, 1), STANDARD, CPU, None, limit)
         assert isinstance(found, kind)
+
+
+def test_what_stays_on_disk_is_said_and_what_fits_is_not():
+    size = crops_bytes(DEPTHS, 2, SIDE)
+    assert streaming_note(DEPTHS, 2, SIDE, size) == ""
+    note = streaming_note([2000] * 50, 2, 64, 10**9)
+    assert "all 50 patients take 3.28 GB, and 1.00 GB may lie" in note
+    assert "no result changes" in note
 
 
 def test_patients_in_memory_stream_as_well(store):

@@ -14,10 +14,10 @@ from cystgrid.grids.intensities import Intensities, Limits
 from cystgrid.grids.streamed import StreamedCrops
 from cystgrid.preparation.patient import PreparedPatient
 
-RESIDENT_BYTES = 256 * 2**20
+RESIDENT_BYTES = 128 * 2**20
 """On a processor, of one set of crops (training, validation or test): above it they stay on disk.
 
-Three such sets, while one is gathered from its parts, fit into 1 GiB beside torch."""
+Three such sets, while one is gathered from its parts, fit into half a GiB beside torch."""
 
 RESIDENT_SHARE = 0.25
 """On a GPU: of its free memory."""
@@ -87,6 +87,25 @@ def crops_bytes(depths: Sequence[int], channels: int, pixels: int) -> int:
         pixels: along a cell's side.
     """
     return len(depths) * max(depths) * channels * pixels**2 * VOXEL_BYTES
+
+
+def streaming_note(depths: Sequence[int], channels: int, pixels: int, limit: int) -> str:
+    """What a user should know of patients whose crops take more than ``limit``; else nothing.
+
+    Args:
+        depths: slices of each patient.
+        channels: of each.
+        pixels: along a cell's side.
+        limit: bytes that may lie together.
+    """
+    size = crops_bytes(depths, channels, pixels)
+    if size <= limit:
+        return ""
+    return (
+        f"the crops of all {len(depths)} patients take {size / 1e9:.2f} GB, and "
+        f"{limit / 1e9:.2f} GB may lie in memory together: sets of patients that take more are "
+        "read from disk window by window; no result changes"
+    )
 
 
 def _together(crops: list[Tensor]) -> Tensor:
