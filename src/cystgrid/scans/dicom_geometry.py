@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from highdicom.spatial import create_affine_matrix_from_attributes, get_normal_vector
 from numpy.typing import NDArray
 
 from cystgrid.errors import ScanError, path_text
@@ -56,6 +55,9 @@ def stack_planes(planes: Sequence[Plane], volume: int | None, path: Path) -> Sta
             missing slice or uneven spacing; images shifted sideways along the stack (a tilted
             gantry).
     """
+    # half a second to import, which only those wait for who read DICOM
+    from highdicom.spatial import create_affine_matrix_from_attributes, get_normal_vector
+
     first = planes[0]
     _check_orientation(first)
     _check_alike(planes)
