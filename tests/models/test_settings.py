@@ -131,3 +131,24 @@ def test_every_builder_is_where_its_entry_says():
         assert callable(getattr(import_module(module), name)), entry.name
         assert entry.about
         assert entry.reference
+
+
+def test_files_at_another_place_are_the_same_model(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        (folder / "start.pth").write_bytes(b"weights")
+        (folder / "table.csv").write_bytes(b"patient,size\n")
+    settings = ModelSettings(
+        names=("vit", "resnet18", "majority", "features-forest"),
+        weights={"vit": str(here / "start.pth"), "default": "hub"},
+        features={"file": str(here / "table.csv"), "columns": ("size",)},
+    )
+    files = {name: settings.files(name) for name in settings.names}
+    assert files["vit"] == (here / "start.pth",)
+    assert files["features-forest"] == (here / "table.csv",)
+    assert files["resnet18"] == files["majority"] == ()
+    moved = settings.relocated({path: there / path.name for path in here.iterdir()})
+    for name in settings.names:
+        assert moved.files(name) == tuple(there / path.name for path in files[name])
+        assert moved.identity(name) == settings.identity(name)

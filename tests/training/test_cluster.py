@@ -95,7 +95,7 @@ def test_nodes_that_share_the_folder_write_the_same_run_there(
     asked, said = cluster
     run(prepared, tmp_path, recipe, asked)
     assert files_of(tmp_path) == alone
-    assert "2 nodes, 2 trainings at a time" in said[-1]
+    assert "nodes: 2; trainings at a time: 2;" in said[-1]
     assert "written by the nodes" in said[-1]
     monkeypatch.setattr(nested, "run_training", never)
     run(prepared, tmp_path, recipe, asked)
@@ -116,7 +116,7 @@ def test_nodes_that_see_nothing_of_ours_give_the_same_run(
     before = set(Path("/tmp").glob("cystgrid-*"))
     run(OWN_FOLDER / "prepared", OWN_FOLDER / "run", hidden, asked)
     assert files_of(tmp_path / "run") == alone
-    assert "2 of the files to read shipped; results are fetched" in said[-1]
+    assert "files shipped: 2; results are fetched" in said[-1]
     assert set(Path("/tmp").glob("cystgrid-*")) == before, "nothing is left on a node"
 
 

@@ -19,8 +19,11 @@ AUTO = "auto"
 ANSWER_SECONDS = 5
 """For the address to take a connection; far more than a network in one building needs."""
 
+TRIES_VARIABLE, TRIES = "RAY_gcs_server_port_wait_time_s", "1"
+"""How often Ray asks the cluster's head, half a minute each time; twenty times by itself."""
+
 LOOPBACK = "127.0.0.1"
-"""A Ray that we start asks for no password, so nothing but this machine may reach it."""
+"""Many a Ray asks for no password, so nothing but this machine may reach the one we start."""
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def connected(address: str | None, cores: int, *, debug: bool) -> Iterator[None]
         _check_answer(address)
         options |= {"address": address}
     try:
-        with _silence(not debug):
+        with _silence(not debug), _few_tries(address):
             ray.init(**options)
     except (OSError, RuntimeError, ValueError, ImportError, AssertionError) as error:
         raise _refusal(address, error) from error
@@ -119,6 +122,19 @@ def _refusal(address: str | None, error: Exception) -> SettingsError:
         expected="a Ray cluster of the same Ray and Python",
         do="check the address, `ray status` there and the network between",
     )
+
+
+@contextmanager
+def _few_tries(address: str | None) -> Iterator[None]:
+    """Within it, something that answers but is no Ray is given up in a minute, not in ten."""
+    if address is None or TRIES_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[TRIES_VARIABLE] = TRIES
+    try:
+        yield
+    finally:
+        del os.environ[TRIES_VARIABLE]
 
 
 @contextmanager

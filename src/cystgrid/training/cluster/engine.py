@@ -124,15 +124,18 @@ class RayEngine:
         token = visit.Token(top / f".{name}", secrets.token_hex(16))
         needs = needs_of(jobs)
         write_text(token.path, token.content)
+        unpacked = False
         try:
             looks = ask(self.nodes, visit.look, token, needs, load=self.load, say=self.say)
             unseen = [need for need in needs if any(need in lacks for _, lacks in looks.values())]
+            unpacked = not all(sees and not lacks for sees, lacks in looks.values())
             self.say(self._sentence(looks, len(unseen)))
             parcels = tuple(pack(need) for need in unseen)
             yield visit.Errand(self.site, token, needs, parcels, name, self.load.gpus)
         finally:
             token.path.unlink(missing_ok=True)
-            self._sweep(name)
+            if unpacked:
+                self._sweep(name)
 
     def _sentence(self, looks: Looks, shipped: int) -> str:
         at_once = sum(node.carries(self.load) for node in self.nodes)
@@ -142,10 +145,10 @@ class RayEngine:
         results = "are written by the nodes, which share their folder"
         if apart:
             results = f"are fetched, since {', '.join(apart)} cannot write where they belong"
-        data = f", {shipped} of the files to read shipped" if shipped else ""
+        data = f"; data sets and files shipped: {shipped}" if shipped else ""
         return (
-            f"ray: {len(self.nodes)} nodes, {at_once} trainings at a time, each with "
-            f"{self.load.cpus:g} CPUs and {self.load.gpus:.3g} GPUs{data}; results {results}"
+            f"ray: nodes: {len(self.nodes)}; trainings at a time: {at_once}; of each, CPUs: "
+            f"{self.load.cpus:g}, GPUs: {self.load.gpus:.3g}{data}; results {results}"
         )
 
     def _sweep(self, name: str) -> None:
