@@ -30,7 +30,7 @@ from cystgrid.study import Study, shipped_study
 RATES = (1e-4, 3e-4, 1e-3)
 """That compete; the middle one is the default recipe's."""
 
-HEAD = """| model | recipe | trainings | epochs in all | hours | balanced accuracy (95 %) | moved |
+HEAD = """| model | recipe | trainings | epochs in all | hours | balanced accuracy (95 %) | other epoch |
 |---|---|---|---|---|---|---|
 """
 SHARE_OF_PATIENCE = 5
@@ -157,10 +157,7 @@ def main() -> None:
     prepared = asked.prepared or prepared_phantoms(folder, asked.patients, workers)
     paper = Study.read(shipped_study("paper")).training.model_dump()
     rows = []
-    sys.stdout.write(
-        "| model | recipe | trainings | epochs in all | hours | balanced accuracy (95 %)"
-    )
-    sys.stdout.write(" | other epoch chosen |\n|---|---|---|---|---|---|---|\n")
+    sys.stdout.write(HEAD)
     for model in asked.models.split(","):
         start = "none"
         if asked.weights and model == "vit_tiny":
