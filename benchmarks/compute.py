@@ -30,7 +30,7 @@ from cystgrid.study import Study, shipped_study
 RATES = (1e-4, 3e-4, 1e-3)
 """That compete; the middle one is the default recipe's."""
 
-HEAD = """| model | recipe | trainings | epochs in all | hours | balanced accuracy (95 %) | other epoch |
+HEAD = """| model | recipe | trainings | epochs | hours | balanced accuracy (95 %) | other epoch |
 |---|---|---|---|---|---|---|
 """
 SHARE_OF_PATIENCE = 5
