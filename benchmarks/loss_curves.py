@@ -33,6 +33,9 @@ COLOURS = {"float32": "tab:blue", "bfloat16": "tab:orange"}
 LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 COHORT_SEED = 30
 
+RATES = {"vit_tiny": 1e-4, "resnet18": 1e-3}
+"""At which each learns in so few epochs."""
+
 
 def cohort(folder: Path, patients: int) -> Store:
     """Prepared phantoms; made once."""
@@ -64,7 +67,8 @@ def trainings(store: Store, asked: argparse.Namespace) -> pd.DataFrame:
                     training=TrainingSettings(
                         epochs=asked.epochs,
                         warmup=1,
-                        learning_rate=asked.rate,
+                        learning_rate=RATES[network],
+                        layer_decay=1.0,
                         select="loss",
                         precision=precision,
                     ),
@@ -94,7 +98,6 @@ def draw(curves: pd.DataFrame, path: Path) -> None:
                 axis.fill_between(epochs, over.min(), over.max(), color=colour, alpha=0.25, lw=0)
                 axis.plot(epochs, over.mean(), color=colour, label=precision)
             axis.set(title=f"{network}, {name}", xlabel="epoch", ylabel="cross-entropy (nats)")
-            axis.set_ylim(bottom=0)
     axes[0, 0].legend(frameon=False)
     figure.suptitle(f"{curves['seed'].nunique()} seeds each: mean and range")
     figure.tight_layout()
@@ -126,8 +129,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="of vit_tiny; none: from scratch")
     parser.add_argument("--patients", type=int, default=48)
     parser.add_argument("--prepared", type=Path, help="phantoms that were prepared before")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate")
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
