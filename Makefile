@@ -47,8 +47,7 @@ bench: install ## time, memory and accuracy against references, in the same run;
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/metrics_agree.py
 	$(BIN)/python benchmarks/intervals.py --simulations 200
-	$(BIN)/python benchmarks/preparation.py
-	$(BIN)/python benchmarks/prediction.py
+	$(BIN)/python benchmarks/bench.py -o bench
 
 structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/structure.py > docs/structure.md

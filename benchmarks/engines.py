@@ -180,7 +180,7 @@ def ray_lines(bench: Bench, rounds: int, number: int) -> list[Line]:
 def lose_a_node(bench: Bench, nodes: Any, cluster: Cluster) -> None:
     """Kill a node when half of the trainings are done; the other goes on alone."""
     done = threading.Event()
-    doomed = nodes.list_all_nodes[-1]
+    doomed = nodes.list_all_nodes()[-1]
     run = bench.folder / f"run-{bench.runs + 1}"
 
     def kill() -> None:
@@ -197,7 +197,7 @@ def lose_a_node(bench: Bench, nodes: Any, cluster: Cluster) -> None:
     finally:
         done.set()
         killer.join()
-    if doomed in nodes.list_all_nodes:
+    if doomed in nodes.list_all_nodes():
         raise SystemExit("error: the run ended before its node could be killed; more --epochs")
 
 

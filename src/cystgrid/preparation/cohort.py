@@ -31,7 +31,7 @@ from cystgrid.provenance import digest, refuse_other_kind, sha256_file, sha256_f
 from cystgrid.scans.reading import scan_files
 from cystgrid.scans.reference import Reference
 
-PREPARATION_VERSION = 3
+PREPARATION_VERSION = 2
 """Counted up whenever the same scans and settings would give other voxels."""
 
 
