@@ -1,6 +1,6 @@
 """A DICOM pair in, probabilities and a map out: cold, warm, and for a cohort.
 
-    python benchmarks/prediction.py [--patients 6] [--rounds 3] [-o prediction.json]
+    python benchmarks/prediction.py [--patients 6] [--rounds 3] [--json FILE]
 
 Phantom scans of 256 x 256 x 40 pixels. Cold is the command `cystgrid predict` in a new process;
 warm is preparation, answer and map in a process that holds the model.
@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=6, help="of the cohort")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -137,7 +137,7 @@ def main() -> None:
             *warm(model, patient, asked.rounds),
             cohorts(model, cohort, folder / "answers", asked.rounds),
         ]
-    report(lines, asked.output)
+    report(lines, asked.json)
 
 
 if __name__ == "__main__":

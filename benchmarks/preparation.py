@@ -1,6 +1,6 @@
 """Preparing one patient against N4 at full resolution, and a cohort on one core and on two.
 
-    python benchmarks/preparation.py [--full] [--patients 6] [-o preparation.json]
+    python benchmarks/preparation.py [--full] [--patients 6] [--json FILE]
 
 The reference is SimpleITK's N4 on every voxel with four levels of fifty iterations, as it is often
 run: two minutes a scan of 256 x 256 x 40 (``--full``); by default scans have a quarter of the
@@ -15,14 +15,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 (the name all its users know)
 from measuring import Line, alternate, report, seconds
 
 from cystgrid.cohort.manifest import Manifest, read_manifest
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.preparation.bias import N4Settings, bias_field, body_mask, thick_axis
 from cystgrid.preparation.cohort import prepare_cohort
-from cystgrid.preparation.correct import SmoothingSettings, smooth
 from cystgrid.preparation.patient import prepare_patient, read_scans
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.threads import one_itk_thread
@@ -42,7 +40,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="scans of 256 x 256 x 40")
     parser.add_argument("--patients", type=int, default=6, help="of the cohort")
     parser.add_argument("--rounds", type=int, default=3, help="of what takes turns")
-    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, one_itk_thread():
         cohort = write_phantom_cohort(
@@ -55,10 +53,9 @@ def main() -> None:
         manifest = read_manifest(cohort)
         lines = [
             *against_n4(manifest),
-            smoothing(manifest, asked.rounds),
             cores(manifest, Path(folder) / "prepared", asked.rounds),
         ]
-    report(lines, asked.output)
+    report(lines, asked.json)
 
 
 def scans_of(manifest: Manifest) -> list[Volume]:
@@ -93,19 +90,6 @@ def correlation(scan: Volume) -> float:
     body = body_mask(scan.voxels, thick_axis(scan))
     fields = [np.log(bias_field(scan, each))[body] for each in (N4Settings(), EVERY_VOXEL)]
     return float(np.corrcoef(fields)[0, 1])
-
-
-def smoothing(manifest: Manifest, rounds: int) -> Line:
-    """Our diffusion of a scan against ITK's of the same slices."""
-    scan, settings = scans_of(manifest)[-1], SmoothingSettings()
-    slices = np.moveaxis(scan.voxels, thick_axis(scan), 0)
-    picture = sitk.GetImageFromArray(np.ascontiguousarray(slices.reshape(-1, slices.shape[2])))
-    diffusion = sitk.GradientAnisotropicDiffusionImageFilter()
-    diffusion.SetTimeStep(settings.time_step)
-    diffusion.SetConductanceParameter(settings.conductance)
-    diffusion.SetNumberOfIterations(settings.iterations)
-    pair = alternate(lambda: smooth(scan, settings), lambda: diffusion.Execute(picture), rounds)
-    return Line.of("smoothing of a scan", pair, note="ITK's diffusion, one thread")
 
 
 def cores(manifest: Manifest, folder: Path, rounds: int) -> Line:
