@@ -243,7 +243,11 @@ def test_a_bug_exits_with_1_and_debug_shows_where(prepared, tmp_path, monkeypatc
 
 
 def test_every_verb_has_help_with_an_example():
-    for verb in ("demo", "phantom", "prepare", "crossval", "tables", "train", "predict", "explain"):
+    verbs = (
+        "demo", "phantom", "prepare", "crossval", "tables", "train", "predict", "explain",
+        "pretrain", "insert",
+    )  # fmt: skip
+    for verb in verbs:
         done = cystgrid(verb, "--help")
         assert done.exit_code == 0
         assert f"Example: cystgrid {verb}" in done.output

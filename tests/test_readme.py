@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.study import Study
 from studies_on_disk import HASTE, VIBE, write_series
 
@@ -58,7 +59,10 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
 
 def test_the_shipped_studies_are_valid_and_the_paper_is_to_the_letter():
     folder = Path(__file__).parents[1] / "studies"
-    studies = {path.stem: Study.read(path) for path in folder.glob("*.toml")}
+    PretrainSettings.read_toml(folder / "pretrain.toml", "a pretraining study")
+    studies = {
+        path.stem: Study.read(path) for path in folder.glob("*.toml") if path.stem != "pretrain"
+    }
     assert {"all-systems", "demo", "paper", "sweep"} <= set(studies)
     paper = studies["paper"]
     training = paper.recipe().training_of("vit")

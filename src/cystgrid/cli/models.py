@@ -34,7 +34,7 @@ Features = Annotated[
 
 
 @app.command(
-    epilog="Examples: cystgrid crossval prepared -o run --study studies/paper.toml; on a cluster: "
+    epilog="Example: cystgrid crossval prepared -o run --study studies/paper.toml; on a cluster: "
     "cystgrid crossval prepared -o run --engine ray --address 10.0.0.1:6379 --job-gpus 0.25"
 )
 @verb
@@ -121,7 +121,7 @@ def _show_plan(prepared: Path, run: Path, study: Path | None, asked: dict[str, A
 
 
 @app.command(
-    epilog="Examples: cystgrid train prepared -o model --study studies/demo.toml; on a cluster: "
+    epilog="Example: cystgrid train prepared -o model --study studies/demo.toml; on a cluster: "
     "cystgrid train prepared -o model --engine ray --address 10.0.0.1:6379"
 )
 @verb
