@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from cystgrid.preparation.store import Store
 from cystgrid.processes import worker_count
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_json
-from cystgrid.runs import asked_splits, write_results
+from cystgrid.runs import opened, write_results
 from cystgrid.study import Study
 from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import LocalEngine
@@ -74,11 +73,10 @@ def plan_crossval(
         CystgridError: whatever would stop the run itself.
     """
     libraries, start = time.process_time(), time.perf_counter()
-    store = Store.open(prepared)
-    study.check_prepared(store.settings, prepared)
-    recipe = study.recipe(models, inputs, features)
-    given, _ = asked_splits(splits_file, store, recipe)
-    planned = design(prepared, run, recipe, study.splits, given=given, protocol=protocol)
+    asked = opened(prepared, study, models, inputs, features, splits_file)
+    planned = design(
+        prepared, run, asked.recipe, study.splits, given=asked.given, protocol=protocol
+    )
     engine = LocalEngine(worker_count(workers, planned.threads))
     planned.check(engine.site)
     before = libraries + time.perf_counter() - start

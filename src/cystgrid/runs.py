@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,9 @@ def run_crossval(
     Returns:
         Table I for a terminal, and what has to be said of the folds and of the trainings.
     """
-    store = Store.open(prepared)
-    study.check_prepared(store.settings, prepared)
-    recipe = study.recipe(models, inputs, features)
-    given, notes = asked_splits(splits_file, store, recipe)
+    asked = opened(prepared, study, models, inputs, features, splits_file)
+    store, recipe, given = asked.store, asked.recipe, asked.given
+    notes = list(asked.notes)
     path = cross_validate(
         prepared,
         run,
@@ -87,13 +87,39 @@ def run_crossval(
     return results.table1, notes
 
 
-def asked_splits(
-    path: Path | None, store: Store, recipe: Recipe
-) -> tuple[Splits | None, list[str]]:
-    """Folds of a file, and what has to be said of them; None where the study's are taken."""
-    if path is None:
-        return None, []
-    return given_splits(path, labelled_members(store, recipe.cohort))
+@dataclass(frozen=True)
+class Asked:
+    """What a cross-validation is to be of, read and checked against each other.
+
+    Attributes:
+        store: the prepared patients.
+        recipe: the study's, for the models and inputs asked for.
+        given: folds of a file; None where the study's are taken.
+        notes: what has to be said of those folds.
+    """
+
+    store: Store
+    recipe: Recipe
+    given: Splits | None
+    notes: tuple[str, ...]
+
+
+def opened(
+    prepared: Path,
+    study: Study,
+    models: tuple[str, ...],
+    inputs: tuple[str, ...],
+    features: Path | None,
+    splits_file: Path | None,
+) -> Asked:
+    """Open what ``run_crossval`` is asked for (see there)."""
+    store = Store.open(prepared)
+    study.check_prepared(store.settings, prepared)
+    recipe = study.recipe(models, inputs, features)
+    if splits_file is None:
+        return Asked(store, recipe, None, ())
+    given, notes = given_splits(splits_file, labelled_members(store, recipe.cohort))
+    return Asked(store, recipe, given, tuple(notes))
 
 
 def write_results(

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cystgrid.cli import app
-from cystgrid.cohort.phantom.lesions import Cyst, Disease
+from cystgrid.cohort.phantom.disease import Cyst, Disease
 from cystgrid.cohort.phantom.shapes import Ellipsoid, Tube
 from cystgrid.insertion.blend import Levels, blend, measure
 from cystgrid.insertion.covers import cover
@@ -49,10 +49,11 @@ def test_a_cysts_volume_and_place_are_the_truths_whichever_way_slices_run(thick)
     scan = abdomen(tuple(shape), tuple(spacing))
     centre, radius = np.array([7.0, -5, 11]), 14.0
     covers = cover(one_cyst(centre, radius), scan)
-    volume = covers.lesion.sum() * np.prod(spacing)
+    inside = covers.cysts[0]
+    volume = inside.sum() * np.prod(spacing)
     assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
-    index = np.argwhere(covers.lesion > 0) + [part.start for part in covers.box]
-    weights = covers.lesion[covers.lesion > 0]
+    index = np.argwhere(inside > 0) + [part.start for part in covers.box]
+    weights = inside[inside > 0]
     found = (scan.world(index) * weights[:, None]).sum(axis=0) / weights.sum()
     np.testing.assert_allclose(found, centre, atol=0.3)
 
@@ -64,7 +65,7 @@ def test_an_oblique_scan_has_the_same_cyst():
     oblique = Volume(upright.voxels, turn @ upright.affine)
     centre = np.array([4.0, 6, -8])
     plain, turned = (
-        cover(one_cyst(place, 10), scan).lesion.sum()
+        cover(one_cyst(place, 10), scan).cysts[0].sum()
         for place, scan in ((centre, upright), (turn[:3, :3] @ centre, oblique))
     )
     assert turned == pytest.approx(plain, rel=1e-3)

@@ -11,10 +11,10 @@ from cystgrid.errors import SettingsError, StoreError
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import build_model
 from cystgrid.pretraining import pretrain as loop
-from cystgrid.pretraining.pretrain import rate
 from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.provenance import sha256_file
 from cystgrid.starts import STATE, run_pretrain
+from cystgrid.training.optimise import warm_cosine
 
 SMALL = PretrainSettings(
     cells=4, pixels=16, grids=48, batch=8, validation=16, looks=3, save_every=1, seed=7
@@ -127,8 +127,7 @@ def test_late_fusion_takes_each_scans_own_start(start):
 
 
 def test_the_rate_rises_then_falls_to_zero():
-    settings = PretrainSettings(grids=6400, batch=64, warmup=0.1)
-    rates = [rate(step, settings) for step in range(settings.steps)]
+    rates = [warm_cosine(step, 10, 100) for step in range(100)]
     assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
     assert max(rates) <= 1 and rates[-1] < 0.01
 

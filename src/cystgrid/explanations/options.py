@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from cystgrid.grids.tiling import Cells
 from cystgrid.settings import Settings
 
 HeadFusion = Literal["mean", "max", "min"]
@@ -33,13 +33,6 @@ class Options(Settings):
     identity: bool = True
     constant_memory: bool = False
     steps: int = Field(default=32, ge=2)
-    cells: int = Field(default=9, ge=1)
+    cells: Cells = 9
     patch: int = Field(default=16, ge=1)
     together: bool = False
-
-    @field_validator("cells")
-    @classmethod
-    def _square(cls, cells: int) -> int:
-        if math.isqrt(cells) ** 2 != cells:
-            raise ValueError("a square number of cells: 1, 4, 9, 16, 25, ...")
-        return cells

@@ -6,15 +6,25 @@ Cell ``c`` of a grid holds slice ``start + c``, row by row from the top left.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from cystgrid.grids.forms import CYST_X_SIDE
 from cystgrid.settings import Settings
 
 if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
     from torch import Tensor
+
+
+def _square(number: int) -> int:
+    if math.isqrt(number) ** 2 != number:
+        raise ValueError("a square number of cells: 1, 4, 9, 16, 25, ...")
+    return number
+
+
+Cells = Annotated[int, Field(ge=1), AfterValidator(_square)]
+"""Slices in a grid: they fill a square."""
 
 
 class GridSettings(Settings):
@@ -32,19 +42,12 @@ class GridSettings(Settings):
             (``densenet121-3d``) has crops resampled; Cyst-X took 96.
     """
 
-    cells: int = Field(default=9, ge=1)
+    cells: Cells = 9
     pixels: int | None = Field(default=None, ge=4)
     flip: bool = True
     rotate: bool = True
     gamma: float = Field(default=0.0, ge=0, le=2)
     cube: int = Field(default=CYST_X_SIDE, ge=32)
-
-    @field_validator("cells")
-    @classmethod
-    def _square(cls, cells: int) -> int:
-        if math.isqrt(cells) ** 2 != cells:
-            raise ValueError("a square number of cells: 1, 4, 9, 16, 25, ...")
-        return cells
 
     @property
     def side(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.manifest import Manifest, Patient
-from cystgrid.cohort.phantom.lesions import LABELS
+from cystgrid.cohort.phantom.disease import LABELS
 from cystgrid.cohort.phantom.nifti_files import write_nifti
 from cystgrid.errors import CohortError, CystgridError
 from cystgrid.insertion.insert import Host, Inserted, truth

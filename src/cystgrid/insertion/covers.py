@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cystgrid.cohort.phantom.lesions import DILATED_RADIUS_MM, SEPTUM_MM, Cyst, Disease
-from cystgrid.cohort.phantom.shapes import FAR, Axes, Field, Shape, Tube, Vector
+from cystgrid.cohort.phantom.disease import LESION_SHARE, Cyst, Disease, at_least_half
+from cystgrid.cohort.phantom.shapes import Axes, Field, Vector
 from cystgrid.scans.volume import Volume
 
 SUBSLICE_MM = 1.6
@@ -27,13 +28,24 @@ class Covers:
         box: the part.
         fluid: cysts, their necks and the main duct.
         solid: septa and nodules, over the fluid.
-        lesion: cysts, and a main duct that is itself the lesion.
+        cysts: each one's.
+        duct: of a main duct that is itself the lesion; 0 throughout where it is none.
     """
 
     box: Box
     fluid: Field
     solid: Field
-    lesion: Field
+    cysts: tuple[Field, ...]
+    duct: Field
+
+    def lesion(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+        """The lesions' mask on a whole scan of that shape; no cyst in it is lost altogether."""
+        whole = np.zeros(shape, dtype=bool)
+        part = self.duct >= LESION_SHARE
+        for cyst in self.cysts:
+            part |= at_least_half(cyst)
+        whole[self.box] = part
+        return whole
 
 
 def cover(disease: Disease, scan: Volume) -> Covers:
@@ -45,44 +57,33 @@ def cover(disease: Disease, scan: Volume) -> Covers:
     """
     frame = _Frame.of(scan)
     placed = disease.moved(frame.turn.T, np.zeros(3))
-    box = frame.box(_shapes(placed))
+    box = frame.box([placed.duct.bounds(), *(cyst.bounds() for cyst in placed.cysts)])
     axes = frame.axes(box)
-    duct = frame.share(placed.duct.distance(axes))
-    fluid, solid, lesion = duct.copy(), np.zeros_like(duct), np.zeros_like(duct)
+    fluid = frame.share(placed.duct.distance(axes))
+    solid, duct, cysts = np.zeros_like(fluid), np.zeros_like(fluid), []
     for cyst in placed.cysts:
         inside, neck, within = _cyst(cyst, axes, frame)
         np.maximum(fluid, np.maximum(inside, neck), out=fluid)
         np.maximum(solid, within, out=solid)
-        np.maximum(lesion, inside, out=lesion)
-    if placed.sign == "main duct":
-        np.maximum(lesion, frame.share(_dilated(placed.duct).distance(axes)), out=lesion)
-    return Covers(frame.restored(box), *(frame.averaged(each) for each in (fluid, solid, lesion)))
+        cysts.append(frame.averaged(inside))
+    if placed.dilated is not None:
+        duct = frame.share(placed.dilated.distance(axes))
+    return Covers(
+        frame.restored(box),
+        frame.averaged(fluid),
+        frame.averaged(solid),
+        tuple(cysts),
+        frame.averaged(duct),
+    )
 
 
 def _cyst(cyst: Cyst, axes: Axes, frame: _Frame) -> tuple[Field, Field, Field]:
     """Shares of a cyst, of its neck, and of the septa and the nodule in it."""
-    first = cyst.lobes[0].distance(axes)
-    second = np.full_like(first, FAR)
-    for lobe in cyst.lobes[1:]:
-        distance = lobe.distance(axes)
-        np.minimum(second, np.maximum(first, distance), out=second)
-        np.minimum(first, distance, out=first)
-    inside = frame.share(first)
-    septa = frame.share((second - first - np.float32(SEPTUM_MM)) * np.float32(0.5))
+    wall, between = cyst.surfaces(axes)
+    inside, solid = frame.share(wall), frame.share(between)
     if cyst.nodule is not None:
-        septa = np.maximum(septa, frame.share(cyst.nodule.distance(axes)))
-    return inside, frame.share(cyst.neck.distance(axes)), inside * septa
-
-
-def _dilated(duct: Tube) -> Tube:
-    wide = np.flatnonzero(duct.radii > DILATED_RADIUS_MM)
-    part = slice(int(wide[0]), int(wide[-1]) + 1)
-    return Tube(duct.points[part], duct.radii[part])
-
-
-def _shapes(disease: Disease) -> list[Shape]:
-    lobes = [lobe for cyst in disease.cysts for lobe in cyst.lobes]
-    return [disease.duct, *lobes, *(cyst.neck for cyst in disease.cysts)]
+        solid = np.maximum(solid, frame.share(cyst.nodule.distance(axes)))
+    return inside, frame.share(cyst.neck.distance(axes)), inside * solid
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +117,8 @@ class _Frame:
     def subslices(self) -> int:
         return max(1, int(np.ceil(self.spacing[2] / SUBSLICE_MM)))
 
-    def box(self, shapes: list[Shape]) -> Box:
-        """Voxels around shapes, within the scan."""
-        corners = [shape.bounds() for shape in shapes]
+    def box(self, corners: list[tuple[Vector, Vector]]) -> Box:
+        """Voxels around boxes in mm, within the scan."""
         low = np.min([low for low, _ in corners], axis=0) - ROOM_MM
         high = np.max([high for _, high in corners], axis=0) + ROOM_MM
         begin = np.clip(np.floor((low - self.first) / self.spacing), 0, self.shape).astype(int)

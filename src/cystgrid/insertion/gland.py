@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cystgrid.cohort.phantom.lesions import Disease, Label, draw_disease
+from cystgrid.cohort.phantom.disease import Disease, Label
+from cystgrid.cohort.phantom.lesions import draw_disease
 from cystgrid.cohort.phantom.pancreas import Gland
 from cystgrid.cohort.phantom.shapes import Ellipsoid, Vector, smooth_path
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cystgrid.cohort.manifest import Patient, box_edges, is_box
-from cystgrid.cohort.phantom.lesions import Disease, Label
+from cystgrid.cohort.phantom.disease import Disease, Label
 from cystgrid.cohort.phantom.shapes import Vector
 from cystgrid.insertion.blend import blend, measure
 from cystgrid.insertion.covers import Covers, cover
@@ -20,9 +20,6 @@ from cystgrid.preparation.region import mask_centres
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.provenance import digest
 from cystgrid.scans.volume import Volume
-
-LESION_SHARE = 0.5
-"""A voxel is lesion from this share on; no cyst is lost altogether."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +84,7 @@ class Host:
             scans[name] = blend(scan, covers[name], levels, field, noise)
         reference = self.placement.reference
         grid = self.placement.scans[reference]
-        lesion = _lesion(grid, covers[reference])
+        lesion = covers[reference].lesion(grid.shape)
         return Inserted(
             scans, lesion, self._mask(grid, lesion), self._box(grid, lesion), reference, disease
         )
@@ -128,34 +125,6 @@ class Host:
         return ",".join(sides)
 
 
-def _lesion(grid: Volume, covers: Covers) -> NDArray[np.bool_]:
-    whole = np.zeros(grid.shape, dtype=bool)
-    part = covers.lesion >= LESION_SHARE
-    if covers.lesion.any() and not part.any():
-        part.flat[covers.lesion.argmax()] = True
-    whole[covers.box] = part
-    return whole
-
-
 def truth(patient: str, source: str, inserted: Inserted) -> dict[str, Any]:
     """What was drawn, in mm, RAS+; plain JSON types."""
-    disease = inserted.disease
-    return {
-        "patient": patient,
-        "drawn_into": source,
-        "label": disease.label,
-        "sign": disease.sign,
-        "main_duct_diameter_mm": round(disease.duct_diameter, 3),
-        "main_duct_is_lesion": disease.sign == "main duct",
-        "cysts": [
-            {
-                "centre_mm": np.round(cyst.centre, 3).tolist(),
-                "diameter_mm": round(cyst.diameter, 3),
-                "lobes": len(cyst.lobes),
-                "nodule_mm": None
-                if cyst.nodule is None
-                else round(float(2 * cyst.nodule.semi[0]), 3),
-            }
-            for cyst in disease.cysts
-        ],
-    }
+    return {"patient": patient, "drawn_into": source, **inserted.disease.record()}

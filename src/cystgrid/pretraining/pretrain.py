@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import build_model
@@ -20,10 +19,16 @@ from cystgrid.pretraining.tissues import Fact
 from cystgrid.progress import progress_bar
 from cystgrid.training.device import arithmetic, reproducible, resolve_precision, training_device
 from cystgrid.training.masters import Masters
-from cystgrid.training.optimise import NEVER_DECAYED
+from cystgrid.training.optimise import parameter_groups, warm_cosine
 
 VALIDATION_SEED = 2**31
 """Added to the stream's seed: no validation grid is ever learned from."""
+
+BETAS = (0.9, 0.99)
+"""Of AdamW: gradients of small batches of ever new grids are averaged over a hundred steps."""
+
+RECENT = 0.05
+"""Weight of a step's loss in the running mean that the curve shows."""
 
 
 def pretrain(
@@ -52,6 +57,8 @@ def pretrain(
     with reproducible(settings.threads):
         reader = _reader(settings).to(device)
         optimizer = _optimizer(reader, settings)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        warm = settings.warmup * settings.steps
         progress = load_state(state, reader, optimizer, key)
         working = reader.working(precision)
         masters = Masters(reader.network, working.network)
@@ -63,8 +70,8 @@ def pretrain(
         with progress_bar(title, settings.steps, quiet=quiet) as advance:
             advance(step)
             for batch in feed(stream, step, settings.steps, workers):
-                for group in optimizer.param_groups:
-                    group["lr"] = group["highest"] * rate(step, settings)
+                for group, highest in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = highest * warm_cosine(step, warm, settings.steps)
                 found = _moved(batch, device)
                 with arithmetic(precision, device):
                     reading = working(found.grids)
@@ -72,7 +79,7 @@ def pretrain(
                 error.backward()
                 masters.step(optimizer)
                 step += 1
-                train_loss += (error.detach() - train_loss) * 0.05
+                train_loss += (error.detach() - train_loss) * RECENT
                 if step in looks:
                     curve.append(_look(working, held_out, step, float(train_loss), settings))
                 if step % settings.save_every == 0 or step in looks:
@@ -87,14 +94,6 @@ def pretrain(
     return reader, tuple(curve)
 
 
-def rate(step: int, settings: PretrainSettings) -> float:
-    """Share of the highest learning rate at a step: linear warm-up, then a cosine to zero."""
-    warm = settings.warmup * settings.steps
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(settings.steps - warm, 1)))
-
-
 def _reader(settings: PretrainSettings) -> Reader:
     torch.manual_seed(settings.seed)
     shape = Shape(2, len(Fact), settings.cells, settings.pixels)
@@ -102,22 +101,14 @@ def _reader(settings: PretrainSettings) -> Reader:
 
 
 def _optimizer(reader: Reader, settings: PretrainSettings) -> torch.optim.Optimizer:
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in reader.named_parameters():
-        if not parameter.requires_grad or name.startswith("network.backbone.head."):
-            continue
-        plain = parameter.ndim < 2 or name.rsplit(".", 1)[-1] in NEVER_DECAYED
-        decay = 0.0 if plain else settings.weight_decay
-        layers = len(reader.network.layers)
-        own = name.removeprefix("network.backbone.")
-        layer = reader.network.layer_of(own) if own != name else layers - 1
-        highest = settings.learning_rate * settings.layer_decay ** (layers - 1 - layer)
-        groups.setdefault((highest, decay), []).append(parameter)
-    rows = [
-        {"params": p, "highest": highest, "weight_decay": decay}
-        for (highest, decay), p in groups.items()
-    ]
-    return torch.optim.AdamW(rows, lr=settings.learning_rate, betas=(0.9, 0.99), fused=True)
+    rows = parameter_groups(
+        reader.trainable(),
+        len(reader.network.layers),
+        rate=settings.learning_rate,
+        layer_decay=settings.layer_decay,
+        weight_decay=settings.weight_decay,
+    )
+    return torch.optim.AdamW(rows, betas=BETAS, fused=True)
 
 
 def _validation(settings: PretrainSettings, workers: int) -> tuple[LabelledGrids, ...]:

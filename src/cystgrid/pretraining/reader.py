@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,15 @@ class Reader(nn.Module):
         self.tissues = nn.Linear(body.embed_dim, len(Tissue))
         self.facts = nn.Linear(body.embed_dim, len(Fact))
         nn.init.constant_(self.tissues.bias, RARE)
+
+    def trainable(self) -> Iterator[tuple[str, nn.Parameter, int]]:
+        """Name, parameter and layer of all but the network's own head, which is not used."""
+        for name, parameter, layer in self.network.trainable():
+            if not name.startswith(f"{self.network.head}."):
+                yield name, parameter, layer
+        last = len(self.network.layers) - 1
+        for head in (self.tissues, self.facts):
+            yield from ((name, parameter, last) for name, parameter in head.named_parameters())
 
     def working(self, precision: Precision) -> Reader:
         """The reader whose passes are run in ``precision``; its heads are this one's own."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from cystgrid.grids.tiling import Cells
 from cystgrid.models.settings import KEYWORDS
 from cystgrid.settings import Settings
 
@@ -37,7 +37,7 @@ class PretrainSettings(Settings):
 
     vit: Literal["tiny", "small", "base", "large"] = "tiny"
     weights: str = "none"
-    cells: int = Field(default=9, ge=1)
+    cells: Cells = 9
     pixels: int = Field(default=64, ge=16, multiple_of=16)
     grids: int = Field(default=400_000, ge=1)
     batch: int = Field(default=64, ge=1)
@@ -51,13 +51,6 @@ class PretrainSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
-
-    @field_validator("cells")
-    @classmethod
-    def _square(cls, cells: int) -> int:
-        if math.isqrt(cells) ** 2 != cells:
-            raise ValueError("a square number of cells: 1, 4, 9, 16, 25, ...")
-        return cells
 
     @model_validator(mode="after")
     def _one_step(self) -> PretrainSettings:

@@ -148,6 +148,8 @@ def run_trial(job: Trial, tick: Callable[[], None]) -> None:
         cost,
         began=began,
         once=max(stamps[-1] - stamps[0] - cost.seconds(first), 0.0),
+        # what an estimator keeps of patients (support vectors) grows with them; a network does not
+        disk=cost.disk if network else math.ceil(cost.disk * most / count),
         whole=count == most,
     )
     write_json(job.record, asdict(cost))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cystgrid.cohort.phantom.contrast import Contrast, Tissue
+from cystgrid.cohort.phantom.disease import Cyst
 from cystgrid.cohort.phantom.organ import Lumen, Organ
 from cystgrid.cohort.phantom.patient import Patient
 from cystgrid.cohort.phantom.shapes import (
@@ -44,6 +45,10 @@ class Scene:
     def place(self, shape: Shape, *, mobile: bool = True) -> Shape:
         """A shape of the patient in the scan's frame."""
         return shape.moved(self.rotation, self._shift(mobile))
+
+    def cyst(self, cyst: Cyst) -> Cyst:
+        """A cyst of the patient in the scan's frame."""
+        return cyst.moved(self.rotation, self._shift(True))
 
     def organ(self, organ: Organ) -> Organ:
         """An organ of the patient in the scan's frame."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cystgrid.cohort.phantom.acquisition import BiasField, acquire
 from cystgrid.cohort.phantom.canvas import Scene
 from cystgrid.cohort.phantom.contrast import Contrast, Weighting, draw_contrast
+from cystgrid.cohort.phantom.disease import LESION_SHARE, at_least_half
 from cystgrid.cohort.phantom.painting import Painted, fine_box, paint
 from cystgrid.cohort.phantom.patient import Patient, draw_patient
 from cystgrid.cohort.phantom.scanner import CENTERS, Center, Grid, draw_grid
@@ -142,16 +143,13 @@ def _masks(
     fine: Painted, box: tuple[slice, slice, slice], shape: tuple[int, int, int]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Voxels at least half pancreas, and at least half lesion; no cyst is lost altogether."""
-    inside = fine.duct >= 0.5
+    inside = fine.duct >= LESION_SHARE
     for cover in fine.cysts:
-        part = cover >= 0.5
-        if not part.any():
-            part.flat[cover.argmax()] = True
-        inside |= part
+        inside |= at_least_half(cover)
     lesion = np.zeros(shape, dtype=bool)
     pancreas = np.zeros(shape, dtype=bool)
     lesion[box] = inside
-    pancreas[box] = (fine.pancreas >= 0.5) | inside
+    pancreas[box] = (fine.pancreas >= LESION_SHARE) | inside
     return pancreas, lesion
 
 
@@ -182,21 +180,7 @@ def truth(phantom: Phantom) -> dict[str, Any]:
         "main_duct_is_lesion": disease.sign == "main duct",
         "main_duct_points_mm": np.round(disease.duct.points[::4], 2).tolist(),
         "main_duct_radii_mm": np.round(disease.duct.radii[::4], 3).tolist(),
-        "cysts": [
-            {
-                "centre_mm": np.round(cyst.centre, 3).tolist(),
-                "diameter_mm": round(cyst.diameter, 3),
-                "lobes": len(cyst.lobes),
-                "nodule_mm": None
-                if cyst.nodule is None
-                else round(float(2 * cyst.nodule.semi[0]), 3),
-                "nodule_centre_mm": None
-                if cyst.nodule is None
-                else np.round(cyst.nodule.centre, 3).tolist(),
-                "neck_mm": np.round(cyst.neck.points, 3).tolist(),
-            }
-            for cyst in disease.cysts
-        ],
+        "cysts": [cyst.record() for cyst in disease.cysts],
         "breathing_shift_mm": phantom.breathing.tolist(),
         "breathing_shift_meaning": "position of an organ in t1 minus its position in t2, RAS+",
         "t1": _image_truth(phantom.t1),

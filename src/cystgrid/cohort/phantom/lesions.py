@@ -15,11 +15,9 @@ without a stigma have both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
+from cystgrid.cohort.phantom.disease import Cyst, Disease, Label, Sign
 from cystgrid.cohort.phantom.pancreas import Gland
 from cystgrid.cohort.phantom.shapes import (
     Ellipsoid,
@@ -30,9 +28,6 @@ from cystgrid.cohort.phantom.shapes import (
     rotation,
 )
 
-Label = Literal["normal", "low", "high"]
-LABELS: tuple[Label, ...] = ("normal", "low", "high")
-Sign = Literal["none", "branch-duct cyst", "main duct", "mural nodule", "large cyst and duct"]
 HIGH_SIGNS: tuple[Sign, ...] = ("main duct", "mural nodule", "large cyst and duct")
 
 NORMAL_DUCT_MM = (1.5, 3.0)
@@ -49,7 +44,6 @@ LARGE_CYST_MM = (30.0, 45.0)
 NODULE_CYST_MM = (15.0, 40.0)
 NODULE_MM = (5.0, 14.0)
 NECK_RADIUS_MM = (0.7, 1.2)
-SEPTUM_MM = 1.2
 NECK_LENGTH_MM = (0.5, 2.5)
 SITES = 40
 """Places tried for a cyst."""
@@ -57,64 +51,6 @@ APART_MM = 1.0
 """Least tissue between two cysts, or they would measure as one larger cyst."""
 REACH_MM = 68.0
 """|z| that every scan covers with room to spare."""
-DILATED_RADIUS_MM = 2.5
-"""A main duct wider than 5 mm counts as lesion in a patient whose sign is the main duct."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cyst:
-    """A branch-duct cyst.
-
-    Attributes:
-        lobes: their union is the cyst; septa stand between them.
-        neck: the branch that joins it to the main duct.
-        diameter: largest extent in mm.
-        centre: ``(3,)`` mm, RAS+, of the lobes' extent.
-        nodule: a solid on the inside of the wall, or None.
-    """
-
-    lobes: tuple[Ellipsoid, ...]
-    neck: Tube
-    diameter: float
-    centre: Vector
-    nodule: Ellipsoid | None
-
-    def moved(self, turn: Vector, shift: Vector) -> Cyst:
-        """The same after ``p -> turn @ p + shift``."""
-        return Cyst(
-            tuple(lobe.moved(turn, shift) for lobe in self.lobes),
-            self.neck.moved(turn, shift),
-            self.diameter,
-            turn @ self.centre + shift,
-            None if self.nodule is None else self.nodule.moved(turn, shift),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Disease:
-    """One patient's lesions.
-
-    Attributes:
-        label: the class.
-        sign: why it has that class.
-        duct: the main duct with its true width.
-        cysts: branch-duct cysts, none in a normal pancreas.
-    """
-
-    label: Label
-    sign: Sign
-    duct: Tube
-    cysts: tuple[Cyst, ...]
-
-    @property
-    def duct_diameter(self) -> float:
-        """Largest width of the main duct in mm."""
-        return float(2 * self.duct.radii.max())
-
-    def moved(self, turn: Vector, shift: Vector) -> Disease:
-        """The same after ``p -> turn @ p + shift``."""
-        cysts = tuple(cyst.moved(turn, shift) for cyst in self.cysts)
-        return Disease(self.label, self.sign, self.duct.moved(turn, shift), cysts)
 
 
 def draw_disease(

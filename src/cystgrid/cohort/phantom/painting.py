@@ -14,13 +14,12 @@ import numpy as np
 
 from cystgrid.cohort.phantom.canvas import Box, Canvas, Scene
 from cystgrid.cohort.phantom.contrast import Contrast, Tissue
-from cystgrid.cohort.phantom.lesions import DILATED_RADIUS_MM, SEPTUM_MM, Cyst
+from cystgrid.cohort.phantom.disease import Cyst
 from cystgrid.cohort.phantom.shapes import (
     FAR,
     Axes,
     Field,
     Shape,
-    Tube,
     Vector,
     cut,
 )
@@ -98,17 +97,10 @@ def _pancreas(canvas: Canvas, scene: Scene) -> tuple[Field, list[Field], Field]:
     canvas.lay(WHOLE, pancreas, Tissue.PANCREAS)
     canvas.lay(WHOLE, canvas.cover(duct), Tissue.DUCT_FLUID)
     covers = [cyst.lay(canvas) for cyst in grown]
-    if disease.sign == "main duct":
-        return pancreas, covers, _wide_duct(canvas, scene)
+    if disease.dilated is not None:
+        wide = canvas.cover(scene.place(disease.dilated).distance(canvas.axes))
+        return pancreas, covers, wide
     return pancreas, covers, np.zeros_like(pancreas)
-
-
-def _wide_duct(canvas: Canvas, scene: Scene) -> Field:
-    duct = scene.patient.disease.duct
-    wide = np.flatnonzero(duct.radii > DILATED_RADIUS_MM)
-    part = slice(int(wide[0]), int(wide[-1]) + 1)
-    tube = Tube(duct.points[part], duct.radii[part])
-    return canvas.cover(scene.place(tube).distance(canvas.axes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,28 +115,15 @@ class _Grown:
 
     @classmethod
     def of(cls, canvas: Canvas, scene: Scene, cyst: Cyst) -> Self:
-        lobes = [scene.place(lobe) for lobe in cyst.lobes]
-        neck = scene.place(cyst.neck)
-        corners = [shape.bounds() for shape in (*lobes, neck)]
-        low = np.min([low for low, _ in corners], axis=0) - CYST_ROOM_MM
-        box = canvas.box(low, np.max([high for _, high in corners], axis=0) + CYST_ROOM_MM)
+        placed = scene.cyst(cyst)
+        low, high = placed.bounds()
+        box = canvas.box(low - CYST_ROOM_MM, high + CYST_ROOM_MM)
         if box is None:
             raise ValueError("a cyst lies outside the scan")
         axes = cut(canvas.axes, box)
-        first = lobes[0].distance(axes)
-        second = np.full_like(first, FAR)
-        for lobe in lobes[1:]:
-            distance = lobe.distance(axes)
-            np.minimum(second, np.maximum(first, distance), out=second)
-            np.minimum(first, distance, out=first)
-        nodule = None if cyst.nodule is None else scene.place(cyst.nodule).distance(axes)
-        return cls(
-            box,
-            first,
-            (second - first - np.float32(SEPTUM_MM)) * np.float32(0.5),
-            neck.distance(axes),
-            nodule,
-        )
+        outside, septa = placed.surfaces(axes)
+        nodule = None if placed.nodule is None else placed.nodule.distance(axes)
+        return cls(box, outside, septa, placed.neck.distance(axes), nodule)
 
     def lay(self, canvas: Canvas) -> Field:
         """Paint it; returns the share of each point of the whole canvas inside the cyst."""

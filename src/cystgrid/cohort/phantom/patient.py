@@ -8,8 +8,9 @@ import numpy as np
 
 from cystgrid.cohort.phantom import gut, torso, vessels, viscera
 from cystgrid.cohort.phantom.contrast import Tissue
+from cystgrid.cohort.phantom.disease import LABELS, Disease, Label
 from cystgrid.cohort.phantom.fields import Waves
-from cystgrid.cohort.phantom.lesions import LABELS, Disease, Label, draw_disease
+from cystgrid.cohort.phantom.lesions import draw_disease
 from cystgrid.cohort.phantom.organ import Organ
 from cystgrid.cohort.phantom.pancreas import Gland, draw_gland
 from cystgrid.cohort.phantom.shapes import Solid, Tube
