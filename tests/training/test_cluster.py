@@ -24,6 +24,8 @@ from training.conftest import make_recipe
 ray = pytest.importorskip("ray", reason="ray is not installed: no cluster here")
 
 from cystgrid.training.cluster import nodes as cluster_nodes  # noqa: E402 - needs ray
+from cystgrid.training.cluster import visit  # noqa: E402
+from cystgrid.training.cluster.connection import connected  # noqa: E402
 from training import doomed_node  # noqa: E402
 
 SPLITS = SplitSettings(folds=3, turns=1)
@@ -153,6 +155,19 @@ def test_a_lost_node_costs_only_its_running_trainings(
     assert len(begun()) == 3 + 1, "a training that was not lost was repeated"
     assert min(steps) > 0
     assert capfd.readouterr().err == "", "Ray talks to the terminal"
+
+
+def test_a_node_that_went_away_before_it_was_asked_is_left_out(nodes, cluster):
+    doomed = nodes.add_node(num_cpus=1)
+    said = []
+    with connected(cluster[0].address, 1, debug=False):
+        listed = cluster_nodes.live_nodes()
+        nodes.remove_node(doomed, allow_graceful=False)
+        load = cluster_nodes.Load(1, 0)
+        answers = cluster_nodes.ask(listed, visit.site_of_node, 0, load=load, say=said.append)
+    assert doomed.node_id in {node.id for node in listed}
+    assert {node.id for node in answers} == {node.node_id for node in nodes.list_all_nodes()}
+    assert any("went away and is left out" in line for line in said)
 
 
 def test_an_error_on_a_node_comes_back_as_it_was(prepared, cluster, tmp_path):

@@ -82,7 +82,7 @@ def open_ray(cluster: Cluster, workers: int | None, threads: int) -> Iterator[Ra
         load = Load(cpus, gpus)
         able = able_nodes(nodes, load)
         sites = ask(able, visit.site_of_node, gpus, load=load, say=cluster.say)
-        yield RayEngine(able, agreed_site(sites), load, workers, cluster.say)
+        yield RayEngine(tuple(sites), agreed_site(sites), load, workers, cluster.say)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class RayEngine:
                 self._sweep(name)
 
     def _sentence(self, looks: Looks, shipped: int) -> str:
-        at_once = sum(node.carries(self.load) for node in self.nodes)
+        at_once = sum(node.carries(self.load) for node in looks)
         if self.workers is not None:
             at_once = min(at_once, self.workers)
         apart = [node.name for node, (sees, _) in looks.items() if not sees]
@@ -147,7 +147,7 @@ class RayEngine:
             results = f"are fetched, since {', '.join(apart)} cannot write where they belong"
         data = f"; data sets and files shipped: {shipped}" if shipped else ""
         return (
-            f"ray: nodes: {len(self.nodes)}; trainings at a time: {at_once}; of each, CPUs: "
+            f"ray: nodes: {len(looks)}; trainings at a time: {at_once}; of each, CPUs: "
             f"{self.load.cpus:g}, GPUs: {self.load.gpus:.3g}{data}; results {results}"
         )
 

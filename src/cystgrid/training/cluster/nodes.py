@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import NodeDiedError, RayError, RayTaskError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cystgrid.errors import StoreError, UsageError
@@ -22,6 +22,8 @@ JOBS_A_GPU = 4
 PATIENCE = 20.0
 """Seconds without an answer after which a user is told which nodes are waited for."""
 
+GONE = (NodeDiedError, TaskUnschedulableError)
+"""What Ray raises where a task was bound to a node that is no longer there."""
 
 ROUNDING = 1e-3
 """Three thirds of a GPU are a whole one."""
@@ -109,8 +111,11 @@ def ask(
         load: of a job.
         say: told once, if some take long.
 
+    Returns:
+        The answers of those that are still there: Ray lists a lost node for some seconds more.
+
     Raises:
-        StoreError: a node cannot answer: no cystgrid there, or it went away.
+        StoreError: a node cannot answer (no cystgrid there), or all went away.
     """
     task = ray.remote(question)
     pending = {
@@ -127,10 +132,20 @@ def ask(
         done, _ = ray.wait(list(pending), num_returns=1, timeout=PATIENCE)
         for ref in done:
             node = pending.pop(ref)
-            answers[node] = _answer(ref, node)
+            try:
+                answers[node] = _answer(ref, node)
+            except GONE:
+                say(f"ray: {node.name} went away and is left out")
         if not done and not told:
             say(f"ray: waiting for {', '.join(node.name for node in pending.values())}")
             told = True
+    if not answers:
+        raise StoreError(
+            "--engine ray",
+            got="no answer: all nodes went away",
+            expected="a node that takes trainings",
+            do="see to the cluster, and run again: it goes on",
+        )
     return answers
 
 
@@ -142,6 +157,8 @@ def on_node(node: Node) -> Any:
 def _answer(ref: Any, node: Node) -> Any:
     try:
         return ray.get(ref)
+    except GONE:
+        raise
     except RayError as error:
         cause = error.cause if isinstance(error, RayTaskError) else error
         words = str(cause).strip().splitlines() or [""]
