@@ -58,12 +58,16 @@ def reproducible(threads: int) -> Iterator[None]:
     The threads are those of torch, of NumPy's and SciPy's linear algebra, and of scikit-learn.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it to be exact
+    filled = torch.utils.deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled_before = filled.fill_uninitialized_memory
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=False)
+    filled.fill_uninitialized_memory = False  # a tenth of a step, for what no kernel reads
     try:
         with threadpool_limits(limits=threads):
             yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        filled.fill_uninitialized_memory = filled_before

@@ -47,8 +47,8 @@ RETRIES = 5
 POLL_SECONDS = 0.5
 """Between two looks at the bar while nothing ends."""
 
-SWEEP_SECONDS = 10.0
-"""For nodes to remove what was shipped to them; one that is gone cannot."""
+SWEEP_SECONDS = 60.0
+"""For nodes to remove what was shipped to them: a busy one takes a while to start a process."""
 
 ARRIVAL_SECONDS = 120.0
 """Until a file that a node wrote is seen here: NFS answers from its cache for up to a minute."""
@@ -152,12 +152,17 @@ class RayEngine:
         )
 
     def _sweep(self, name: str) -> None:
-        task = ray.remote(visit.sweep)
-        sweeps = [
-            task.options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node)).remote(name)
+        task = ray.remote(visit.sweep).options(num_cpus=0, max_retries=0)
+        sweeps = {
+            task.options(scheduling_strategy=on_node(node)).remote(name): node
             for node in live_nodes()
-        ]
-        ray.wait(sweeps, num_returns=len(sweeps), timeout=SWEEP_SECONDS)
+        }
+        _, late = ray.wait(list(sweeps), num_returns=len(sweeps), timeout=SWEEP_SECONDS)
+        for ref in late:
+            self.say(
+                f"ray: node {sweeps[ref].name} has not answered for {SWEEP_SECONDS:g} s: "
+                f"if it is still there, remove the folder {name} from its temporary files"
+            )
 
     def _give_out(self, jobs: Sequence[Job], run: Run, errand: Any, progress: Progress) -> None:
         task = ray.remote(visit.take).options(
