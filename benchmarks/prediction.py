@@ -3,7 +3,7 @@
     python benchmarks/prediction.py [--patients 6] [--rounds 3] [--json FILE]
 
 Phantom scans of 256 x 256 x 40 pixels. Cold is the command `cystgrid predict` in a new process;
-warm is preparation, answer and map in a process that holds the model.
+warm is preparation, answer and map in a process that holds the model, both scans at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from measuring import Line, alternate, report, seconds
@@ -37,6 +38,9 @@ from cystgrid.training.network_member import NetworkMember
 
 TRAINING_PATIENTS, REDUCTION, SEED, NEW_SEED = 9, 3.0, 3, 4
 """The model is trained on a few small phantoms for one epoch: its answers do not matter here."""
+
+SCANS = 2
+"""Corrected at a time where one patient is waited for."""
 
 COMMAND = (sys.executable, "-c", "from cystgrid.cli import main; main()")
 
@@ -80,16 +84,15 @@ def warm(model_folder: Path, patient: Patient, rounds: int) -> list[Line]:
     method = methods_for(members[0].network)[0]
 
     def answer() -> None:
-        prepared = prepare_patient(patient, model.preparation)
+        prepared = prepare_patient(patient, model.preparation, threads=SCANS)
         best = int(model.probabilities([prepared])[0].argmax())
         patient_map(members, prepared, method, best, CHANNELS[model.inputs], Options())
 
     scans = list(read_scans(patient, model.preparation).values())
 
     def n4() -> None:
-        with one_itk_thread():
-            for scan in scans:
-                bias_field(scan, model.preparation.n4)
+        with one_itk_thread(), ThreadPoolExecutor(SCANS) as pool:
+            list(pool.map(lambda scan: bias_field(scan, model.preparation.n4), scans))
 
     with reproducible(1):
         pair = alternate(answer, n4, rounds)

@@ -56,6 +56,15 @@ def test_shapes_types_and_what_is_known(patient):
     assert str(Path(patient.t2).parent) not in repr(prepared)
 
 
+def test_scans_that_are_corrected_side_by_side_have_the_same_bytes(patient):
+    alone, side_by_side = (
+        prepare_patient(patient, PreparationSettings(), threads=threads) for threads in (1, 2)
+    )
+    assert side_by_side.crop.tobytes() == alone.crop.tobytes()
+    assert side_by_side.percentiles.tobytes() == alone.percentiles.tobytes()
+    assert side_by_side.flags == alone.flags
+
+
 def test_all_48_orientations_give_the_same_crop(patient, tmp_path):
     settings = PreparationSettings(modalities=("t2",), n4=N4Settings(iterations=(3,)))
     expected = prepare_patient(patient, settings)

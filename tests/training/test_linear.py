@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cystgrid.training.linear import ProcessorLinear, laid
+from cystgrid.training.linear import ProcessorLinear, ProcessorPatches, laid
 
 
 def passed(layer, inputs, seed=1):
@@ -33,6 +33,35 @@ def test_scores_and_gradients_are_torchs_to_the_last_bfloat16_digit(sizes, leadi
         error = (found - expected).norm() / expected.norm()
         assert error < 2 * upstream_digits
     assert ours.weight.grad.stride() == ours.weight.stride(), "or autograd copies it"
+
+
+@pytest.mark.parametrize("size", [(32, 48), (33, 50)])
+def test_patches_are_torchs_convolution_to_the_last_bfloat16_digit(size):
+    torch.manual_seed(0)
+    plain = nn.Conv2d(2, 24, (16, 8), stride=(16, 8))
+    exact = nn.Conv2d(2, 24, (16, 8), stride=(16, 8))
+    exact.load_state_dict({n: t.bfloat16().float() for n, t in plain.state_dict().items()})
+    ours = plain.bfloat16().to(memory_format=torch.channels_last)
+    assert ProcessorPatches.serves(ours)
+    ours.__class__ = ProcessorPatches
+    images = torch.randn(3, 2, *size).bfloat16().float()
+    for found, expected in zip(passed(ours, images), passed(exact, images), strict=True):
+        assert found.shape == expected.shape
+        assert (found - expected).norm() < 2**-7 * expected.norm()
+    assert ours.weight.grad.stride() == ours.weight.stride(), "or autograd copies it"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nn.Conv2d(2, 4, 3, stride=1),
+        nn.Conv2d(2, 4, 1),
+        nn.Conv2d(2, 4, 4, stride=4, padding=1),
+        nn.Conv2d(2, 4, 4, stride=4, groups=2),
+    ],
+)
+def test_other_convolutions_are_not_taken_for_patches(other):
+    assert not ProcessorPatches.serves(other)
 
 
 def test_a_frozen_weight_costs_no_gradient():

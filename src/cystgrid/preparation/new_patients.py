@@ -29,23 +29,28 @@ def preparing(
     """Within it, each patient as prepared or refused, in the order of ``patients``.
 
     Work begins at once, a few patients ahead of what is taken; the voxels do not depend on the
-    number of workers.
+    number of workers. Where there are more workers than patients, a patient's scans are corrected
+    side by side.
 
     Args:
         patients: who.
         settings: how scans become crops.
-        workers: processes; 0 works in this one. Each works with one thread.
+        workers: processes; 0 works in this one.
 
     Raises:
         StoreError: a worker process died.
     """
-    with in_order(partial(prepare_or_refuse, settings=settings), patients, workers) as made:
+    threads = max(workers // max(len(patients), 1), 1)
+    prepare = partial(prepare_or_refuse, settings=settings, threads=threads)
+    with in_order(prepare, patients, workers) as made:
         yield made
 
 
-def prepare_or_refuse(patient: Patient, settings: PreparationSettings) -> PreparedPatient | Refusal:
+def prepare_or_refuse(
+    patient: Patient, settings: PreparationSettings, threads: int = 1
+) -> PreparedPatient | Refusal:
     """``prepare_patient``, with what is wrong with a patient as an outcome; a bug is raised."""
     try:
-        return prepare_patient(patient, settings)
+        return prepare_patient(patient, settings, threads=threads)
     except CystgridError as error:
         return Refusal(patient.patient, str(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from cystgrid.preparation.placement import Placement, Scans, in_order, place
 from cystgrid.preparation.region import placed_mask
 from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.preparation.standardise import PERCENTILES, foreground_percentiles
+from cystgrid.preparation.threads import one_itk_thread
 from cystgrid.scans.reading import read_mask, read_scan
 from cystgrid.scans.volume import Affine, Array, Volume
 
@@ -77,10 +80,17 @@ class PreparedPatient:
         return tuple(not np.isnan(row).all() for row in self.percentiles)
 
 
-def prepare_patient(patient: Patient, settings: PreparationSettings) -> PreparedPatient:
+def prepare_patient(
+    patient: Patient, settings: PreparationSettings, *, threads: int = 1
+) -> PreparedPatient:
     """Read, place, correct and crop one patient's scans.
 
     Messages and flags name the manifest's columns; no path and no text of a header is in them.
+
+    Args:
+        patient: whose.
+        settings: how scans become crops.
+        threads: scans that are corrected at a time; no voxel depends on it.
 
     Raises:
         ScanError: a scan cannot be read or used, or the scans do not lie on each other.
@@ -102,7 +112,7 @@ def prepare_patient(patient: Patient, settings: PreparationSettings) -> Prepared
     alignment = dict(placement.alignment)
     flags = [*_reading_flags(read), *placement.flags, *_crop_flags(plan, settings)]
     alignment |= _kept(placement, plan, flags)
-    channels = [_channel(name, placement, plan, settings) for name in settings.modalities]
+    channels = _channels(placement, plan, settings, threads)
     for channel in channels:
         alignment |= channel.alignment
         flags += channel.flags
@@ -209,6 +219,18 @@ class _Channel:
     percentiles: NDArray[np.float64]
     alignment: dict[str, float]
     flags: tuple[str, ...]
+
+
+def _channels(
+    placement: Placement, plan: CropPlan, settings: PreparationSettings, threads: int
+) -> list[_Channel]:
+    """Every modality's part, so many at a time."""
+    channel = partial(_channel, placement=placement, plan=plan, settings=settings)
+    if threads == 1:
+        return [channel(name) for name in settings.modalities]
+    # its number of threads is ITK's own, for all that runs: held until the last scan is done
+    with one_itk_thread(), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(channel, settings.modalities))
 
 
 def _channel(

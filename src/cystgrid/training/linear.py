@@ -1,5 +1,8 @@
 """Linear layers whose bfloat16 weight gradients cost no more than their other two products.
 
+So does a convolution whose kernels lie side by side, a ViT's first layer: it is a linear layer of
+patches.
+
 A weight's gradient multiplies two matrices along their rows. oneDNN lays both of them anew for it,
 in twice the time of the product; copying the narrower one first is far cheaper. What comes out is
 the gradient of the weight, or of its transpose: weights lie in memory as theirs does.
@@ -21,6 +24,27 @@ class ProcessorLinear(nn.Linear):
         """``(..., in)`` of any type to ``(..., out)`` bfloat16."""
         scores: Tensor = _Linear.apply(inputs.to(self.weight.dtype), self.weight, self.bias)
         return scores
+
+
+class ProcessorPatches(nn.Conv2d):
+    """A convolution of kernels that lie side by side, for bfloat16 on a processor."""
+
+    @staticmethod
+    def serves(layer: nn.Conv2d) -> bool:
+        """Whether a convolution is of this kind: a pixel by itself is not."""
+        side_by_side = layer.kernel_size == layer.stride and min(layer.kernel_size) > 1
+        return side_by_side and layer.groups == 1 and layer.padding == (0, 0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(image, channel, height, width)`` to bfloat16 ``(image, out, row, column)``."""
+        (high, wide), channels = self.kernel_size, self.in_channels
+        rows, columns = images.shape[2] // high, images.shape[3] // wide
+        whole = images[:, :, : rows * high, : columns * wide].to(self.weight.dtype)
+        patches = whole.reshape(-1, channels, rows, high, columns, wide)
+        flat = patches.permute(0, 2, 4, 3, 5, 1).reshape(-1, rows, columns, high * wide * channels)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # as it lies in memory
+        scores: Tensor = _Linear.apply(flat, weight, self.bias)
+        return scores.permute(0, 3, 1, 2)
 
 
 def laid(weight: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ anew.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +69,8 @@ class Masters:
                 pairs = [self._pairs[master] for master in part if master in self._pairs]
                 self._take_gradients(pairs)
                 optimizer.param_groups = [{**group, "params": part}]
-                optimizer.step()
+                with _as_they_lie(part, optimizer):
+                    optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 for pair in pairs:
                     pair.round()
@@ -91,6 +93,39 @@ def _parts(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
         part.append(parameter)
     if part:
         yield part
+
+
+@contextmanager
+def _as_they_lie(
+    parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer
+) -> Iterator[None]:
+    """Within it, the axes of weights, gradients and moments are in their order in memory.
+
+    A fused step on a processor copies what is not contiguous, there and back.
+    """
+    turned = {each: order for each in parameters if (order := _order(each)) != sorted(order)}
+    for parameter, order in turned.items():
+        _turn(parameter, optimizer, order)
+    try:
+        yield
+    finally:
+        for parameter, order in turned.items():
+            _turn(parameter, optimizer, [order.index(axis) for axis in range(len(order))])
+
+
+def _order(tensor: Tensor) -> list[int]:
+    """Its axes from the longest step in memory to the shortest."""
+    return sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+
+
+def _turn(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, axes: list[int]) -> None:
+    gradient, parameter.grad = parameter.grad, None
+    parameter.data = parameter.data.permute(axes)
+    parameter.grad = None if gradient is None else gradient.permute(axes)
+    moments = optimizer.state.get(parameter, {})
+    for name, value in moments.items():
+        if value.ndim == len(axes):
+            moments[name] = value.permute(axes)
 
 
 def _pair(master: nn.Parameter, rounded: nn.Parameter) -> Pair:

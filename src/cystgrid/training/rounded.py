@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from cystgrid.models.network import Network
 from cystgrid.training.device import Precision
-from cystgrid.training.linear import ProcessorLinear, laid
+from cystgrid.training.linear import ProcessorLinear, ProcessorPatches, laid
 
 PRODUCTS = (nn.Linear, _ConvNd)
 """What spends its time in matrix products, and stands bfloat16 weights."""
@@ -53,3 +53,5 @@ def _suit_processor(network: Network) -> None:
         if type(module) is nn.Linear:
             module.weight.data = laid(module.weight.data)
             module.__class__ = ProcessorLinear
+        if type(module) is nn.Conv2d and ProcessorPatches.serves(module):
+            module.__class__ = ProcessorPatches
