@@ -15,7 +15,7 @@ COARSEST = 3.0
 MISPLACED = 3
 """Pixels by which T1 and T2 may lie apart."""
 
-BLANK = 0.15
+BLANK = 0.1
 """Of the scenes, for each scan in turn: it is not there, and shown as black."""
 
 
@@ -28,7 +28,7 @@ def acquire(intensities: Tensor, draws: Draws) -> Tensor:
     scans = scans * _shading(scans, draws)
     scans = _ghost(scans, draws)
     scans = _noise(scans, draws)
-    scans = _unit(scans) ** (0.35 * draws.normal(2, 1, 1, 1)).exp()
+    scans = _unit(scans) ** (0.25 * draws.normal(2, 1, 1, 1)).exp()
     return _blanked(scans, draws)
 
 
@@ -91,7 +91,7 @@ def _ghost(scans: Tensor, draws: Draws) -> Tensor:
 
 def _noise(scans: Tensor, draws: Draws) -> Tensor:
     """Rician, as of a complex signal's magnitude; smoothed more or less, as preparation does."""
-    level = draws.log_uniform(0.005, 0.12, 2, 1, 1, 1)
+    level = draws.log_uniform(0.005, 0.08, 2, 1, 1, 1)
     real = scans + level * draws.normal(*scans.shape[1:])
     noisy = torch.hypot(real, level * draws.normal(*scans.shape[1:]))
     smooth = interpolate(

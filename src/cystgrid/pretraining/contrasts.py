@@ -14,7 +14,7 @@ from torch import Tensor
 from cystgrid.pretraining.draws import Draws
 from cystgrid.pretraining.tissues import ORGANS
 
-USUAL_FLUID = 0.85
+USUAL_FLUID = 0.95
 """Of the scenes: fluid is bright in T2 and dark in T1, as water is; else it is anything."""
 
 
@@ -42,9 +42,9 @@ class Contrasts:
 
 def draw_contrasts(draws: Draws) -> Contrasts:
     """One set a scene."""
-    organs = draws.uniform(0.05, 0.75, ORGANS, 2)
+    organs = draws.uniform(0.05, 0.6, ORGANS, 2)
     usual = draws.happens(USUAL_FLUID, 1)
-    typical = torch.cat([draws.uniform(0.0, 0.25, 1), draws.uniform(0.65, 1.0, 1)], dim=1)
+    typical = torch.cat([draws.uniform(0.0, 0.2, 1), draws.uniform(0.75, 1.0, 1)], dim=1)
     water = torch.where(usual, typical, draws.uniform(0, 1, 2))
     pancreas = organs[:, 0] + 0.12 * draws.normal(2)
     clouded = draws.happens(0.15, 1).float() * draws.uniform(0, 0.5, 1)

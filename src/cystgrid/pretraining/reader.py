@@ -17,8 +17,8 @@ from cystgrid.pretraining.tissues import Fact, Tissue
 from cystgrid.training.device import Precision
 from cystgrid.training.rounded import working_network
 
-FACTS_WEIGHT = 1.0
-"""Of what is asked of whole grids, beside what is asked of patches."""
+PATCHES_WEIGHT = 10.0
+"""Of what is asked of patches, beside what is asked of whole grids: most patches hold nothing."""
 
 
 RARE = -3.0
@@ -86,7 +86,7 @@ def loss(reading: Reading, truth: LabelledGrids) -> Tensor:
     nodule = binary_cross_entropy_with_logits(
         reading.facts[:, Fact.NODULE], truth.facts[:, Fact.NODULE]
     )
-    return patches + FACTS_WEIGHT * (radii + 0.25 * nodule)
+    return PATCHES_WEIGHT * patches + radii + 0.25 * nodule
 
 
 def explained(reading: Reading, truth: LabelledGrids) -> dict[str, float]:
