@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -58,7 +58,7 @@ def reproducible(threads: int) -> Iterator[None]:
     The threads are those of torch, of NumPy's and SciPy's linear algebra, and of scikit-learn.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it to be exact
-    filled = torch.utils.deterministic
+    filled: Any = torch.utils.deterministic  # a module with a property, which no stub knows
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filled_before = filled.fill_uninitialized_memory
     torch.set_num_threads(threads)

@@ -152,7 +152,7 @@ class RayEngine:
         )
 
     def _sweep(self, name: str) -> None:
-        task = ray.remote(visit.sweep).options(num_cpus=0, max_retries=0)
+        task = ray.remote(num_cpus=0, max_retries=0)(visit.sweep)
         sweeps = {
             task.options(scheduling_strategy=on_node(node)).remote(name): node
             for node in live_nodes()
