@@ -236,8 +236,11 @@ def draw(found: list[Found], path: Path) -> None:
         memory.set_ylabel("peak resident memory, MB")
         for axes in (seconds, memory):
             axes.set_xscale("log")
+            axes.set_xticks(counts, [f"{count:,}" for count in counts])
             axes.set_xlabel("prepared patients")
-        seconds.legend()
+            axes.minorticks_off()
+        seconds.yaxis.set_major_formatter("{x:g}")
+        figure.legend(*seconds.get_legend_handles_labels(), loc="outside upper center", ncols=4)
         write_figure(figure, path, "Copies of phantoms; one process and one thread a stage.")
 
 

@@ -174,6 +174,16 @@ def test_a_node_that_went_away_before_it_was_asked_is_left_out(nodes, cluster):
     assert any("went away and is left out" in line for line in said)
 
 
+def test_a_node_that_does_not_remove_in_time_what_was_shipped_is_named(cluster, monkeypatch):
+    asked, said = cluster
+    monkeypatch.setattr(engine_of_ray, "SWEEP_SECONDS", 0)
+    with engine_of_ray.open_ray(asked, None, 1) as ray_engine:
+        ray_engine._sweep("cystgrid-of-nobody")
+    late = [line for line in said if "remove the folder cystgrid-of-nobody" in line]
+    assert len(late) == len(ray_engine.nodes)
+    assert all(any(node.name in line for line in late) for node in ray_engine.nodes)
+
+
 def test_an_error_on_a_node_comes_back_as_it_was(prepared, cluster, tmp_path):
     recipe = make_recipe(models={"weights": str(tmp_path / "gone.pth")})
     with pytest.raises(WeightsError, match=r"gone\.pth: got no such file"):

@@ -58,6 +58,7 @@ def test_patches_are_torchs_convolution_to_the_last_bfloat16_digit(size):
         nn.Conv2d(2, 4, 1),
         nn.Conv2d(2, 4, 4, stride=4, padding=1),
         nn.Conv2d(2, 4, 4, stride=4, groups=2),
+        nn.Conv2d(2, 4, 4, stride=4, dilation=2),
     ],
 )
 def test_other_convolutions_are_not_taken_for_patches(other):

@@ -29,8 +29,8 @@ def preparing(
     """Within it, each patient as prepared or refused, in the order of ``patients``.
 
     Work begins at once, a few patients ahead of what is taken; the voxels do not depend on the
-    number of workers. Where there are more workers than patients, a patient's scans are corrected
-    side by side.
+    number of workers. Where there are twice as many workers as patients, a patient's scans are
+    corrected side by side.
 
     Args:
         patients: who.

@@ -1,7 +1,7 @@
 """Linear layers whose bfloat16 weight gradients cost no more than their other two products.
 
-So does a convolution whose kernels lie side by side, a ViT's first layer: it is a linear layer of
-patches.
+A ViT's first layer is one of them: a convolution whose kernels lie side by side is a linear layer
+of patches.
 
 A weight's gradient multiplies two matrices along their rows. oneDNN lays both of them anew for it,
 in twice the time of the product; copying the narrower one first is far cheaper. What comes out is
@@ -33,7 +33,8 @@ class ProcessorPatches(nn.Conv2d):
     def serves(layer: nn.Conv2d) -> bool:
         """Whether a convolution is of this kind: a pixel by itself is not."""
         side_by_side = layer.kernel_size == layer.stride and min(layer.kernel_size) > 1
-        return side_by_side and layer.groups == 1 and layer.padding == (0, 0)
+        whole = layer.groups == 1 and layer.dilation == (1, 1)
+        return side_by_side and whole and layer.padding == (0, 0)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(image, channel, height, width)`` to bfloat16 ``(image, out, row, column)``."""
