@@ -211,12 +211,6 @@ def test_a_pickle_that_would_run_code_never_runs(tmp_path, suffix):
     assert not ran.exists()
 
 
-def test_the_packages_own_start_is_refused_until_it_ships():
-    for name in ("vit_tiny", "resnet18", "dense-inn", "densenet121-3d"):
-        with pytest.raises(WeightsError, match="ships no pretrained start"):
-            build_model(name, "early", Shape(2, 3, 1, 64, cube=32), "phantom")
-
-
 HUBS = ("vit_tiny", "timm:deit_tiny_patch16_224", "alexnet", "densenet121", "resnet18",
         "mobilenet_v2", "dense-inn", "incept-inn")  # fmt: skip
 

@@ -12,6 +12,7 @@ from torch import nn
 from cystgrid.errors import SettingsError
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.pooling import AdaptiveMean
+from cystgrid.models.shipped import shipped_start
 from cystgrid.models.weights import (
     HUB,
     NONE,
@@ -19,7 +20,6 @@ from cystgrid.models.weights import (
     StateDict,
     fetch,
     read_state,
-    refuse_phantom,
     start_from,
 )
 
@@ -156,7 +156,7 @@ def pretrained(name: str, weights: str) -> StateDict:
         WeightsError: it cannot be had.
     """
     if weights == PHANTOM:
-        return refuse_phantom(name)
+        return read_state(shipped_start(name))
     if weights != HUB:
         return _plain_names(read_state(Path(weights)))
     published = torchvision.models.get_model_weights(name).DEFAULT

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from cystgrid.errors import SettingsError
 from cystgrid.models.entries import FEATURES, MODELS, NO_IMAGE, VIT, Inputs, ModelEntry, entry_of
 from cystgrid.models.feature_table import FeatureSettings
+from cystgrid.models.shipped import shipped_architectures, shipped_sha256
 from cystgrid.provenance import sha256_file
 from cystgrid.settings import Settings
 
@@ -19,7 +20,10 @@ Normalisation = Literal["imagenet", "unit"]
 Extractor = Literal["alexnet", "densenet121", "resnet18", "mobilenet_v2", "efficientnet_b5"]
 InputsByModel = dict[str, tuple[Inputs, ...]]
 
-KEYWORDS = ("hub", "none", "phantom")
+PHANTOM = "phantom"
+"""The start that comes with the package."""
+
+KEYWORDS = ("hub", "none", PHANTOM)
 """Weights that are no path."""
 
 GIVEN_LATER = "given by --features"
@@ -43,8 +47,9 @@ class ModelSettings(Settings):
             for all models, of which each takes what it can, or a table by model name, in which
             ``default`` serves the others. Models that see no image run once, whatever it says.
         vit: the size that the name ``vit`` stands for.
-        weights: ``hub`` (timm's or torchvision's), ``none`` (from scratch) or a path; one for all
-            models, or a table by model name, in which ``default`` serves the others.
+        weights: ``hub`` (timm's or torchvision's), ``phantom`` (the start that comes with the
+            package), ``none`` (from scratch) or a path; one for all models, or a table by model
+            name, in which ``default`` serves the others.
         normalisation: ``imagenet`` (mean and deviation that the published network of this name
             expects) or ``unit`` (0-1 as it is, for weights in which the normalisation is folded
             in); one for all models or a table by model name with ``default``.
@@ -205,9 +210,7 @@ class ModelSettings(Settings):
         found: dict[str, Any] = {"architecture": self.architecture(name)}
         if entry.sees == "image":
             weights = self.weights_of(name)
-            path = Path(weights)
-            is_file = weights not in KEYWORDS and path.is_file()
-            found["weights"] = sha256_file(path) if is_file else weights
+            found["weights"] = _bytes_of(weights, self.architecture(name))
             found["normalisation"] = self.normalisation_of(name)
         if entry.family == "network":
             found["absent"] = self.absent
@@ -255,6 +258,14 @@ class ModelSettings(Settings):
         if features is not None:
             features = features.model_copy(update={"file": moved(features.file)})
         return self.model_copy(update={"weights": weights, "features": features})
+
+
+def _bytes_of(weights: str, architecture: str) -> str:
+    """The sha256 of weights that lie here; ``hub``, ``none`` and a file that is gone by name."""
+    if weights == PHANTOM and architecture in shipped_architectures():
+        return shipped_sha256(architecture)
+    path = Path(weights)
+    return sha256_file(path) if weights not in KEYWORDS and path.is_file() else weights
 
 
 def _by_model(value: str | dict[str, Any], name: str, otherwise: str) -> str:

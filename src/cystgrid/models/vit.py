@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cystgrid.errors import SettingsError, WeightsError
 from cystgrid.models.fusion import MODALITIES
 from cystgrid.models.network import RGB, Network, Shape
+from cystgrid.models.shipped import shipped_start
 from cystgrid.models.weights import (
     HOW_TO_GET,
     HUB,
@@ -28,7 +29,6 @@ from cystgrid.models.weights import (
     fetch,
     one_scan,
     read_state,
-    refuse_phantom,
     start_from,
 )
 
@@ -59,7 +59,7 @@ def build_vit(name: str, inputs: str, shape: Shape, weights: str) -> Network:
         name: a key of ``ARCHITECTURES``, or ``timm:`` and the name of a plain ViT of timm's.
         inputs: what the channels are, for messages.
         shape: channels, classes and the grid's size, a multiple of the patch's.
-        weights: ``hub``, ``none`` or the path of a file (.safetensors, .pth, .npz).
+        weights: ``hub``, ``phantom``, ``none`` or the path of a file (.safetensors, .pth, .npz).
 
     Raises:
         SettingsError: timm has no such model, it is no plain ViT, or the grid does not divide into
@@ -82,7 +82,7 @@ def build_vit(name: str, inputs: str, shape: Shape, weights: str) -> Network:
         img_size=shape.image,
     )
     if weights != NONE:
-        state = _pretrained(tag, weights)
+        state = _pretrained(name, tag, weights)
         if shape.channels == 1 and inputs in MODALITIES and state[STEM].shape[1] == len(MODALITIES):
             state = one_scan(state, MODALITIES.index(inputs), stem=STEM, black=_black(backbone))
         if POSITIONS in state:
@@ -149,10 +149,10 @@ def _layers(backbone: VisionTransformer) -> tuple[tuple[str, ...], ...]:
     return (before, *blocks, after)
 
 
-def _pretrained(tag: str, weights: str) -> StateDict:
-    """The pretrained state of the original network: three colours, its own image size."""
+def _pretrained(name: str, tag: str, weights: str) -> StateDict:
+    """The state of the original network (three colours, its own image size) or of our own start."""
     if weights == PHANTOM:
-        return refuse_phantom(tag)
+        return read_state(shipped_start(name))
     if weights == HUB:
         return fetch(lambda: _state(timm.create_model(tag, pretrained=True)), tag)
     if Path(weights).suffix == ".npz":

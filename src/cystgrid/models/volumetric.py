@@ -10,7 +10,8 @@ from cystgrid.errors import WeightsError
 from cystgrid.grids.forms import volume
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.pooling import HalvingMean, MaxPool
-from cystgrid.models.weights import HUB, NONE, PHANTOM, read_state, refuse_phantom, start_from
+from cystgrid.models.shipped import shipped_start
+from cystgrid.models.weights import HUB, NONE, PHANTOM, StateDict, read_state, start_from
 
 HEAD = "class_layers.out"
 LAYERS = (
@@ -42,16 +43,7 @@ def build_densenet_3d(name: str, inputs: str, shape: Shape, weights: str) -> Net
     )
     _pool_in_fixed_order(backbone)
     if weights != NONE:
-        if weights == PHANTOM:
-            refuse_phantom(name)
-        if weights == HUB:
-            raise WeightsError(
-                f"weights of {name}",
-                got=f'"hub" for {name} on {inputs}',
-                expected='"none" or a file: nobody publishes any for it',
-                do=f'set weights = {{ default = "hub", "{name}" = "none" }}, as Cyst-X did',
-            )
-        state = read_state(Path(weights))
+        state = _read(name, inputs, weights)
         stem = "features.conv0.weight"
         start_from(backbone, state, stem=stem, head=HEAD, where=f"{name}: {weights}")
     return Network(
@@ -63,6 +55,18 @@ def build_densenet_3d(name: str, inputs: str, shape: Shape, weights: str) -> Net
         channels=shape.channels,
         form=volume(shape.cube),
     )
+
+
+def _read(name: str, inputs: str, weights: str) -> StateDict:
+    """A start from a file, or from the package."""
+    if weights == HUB:
+        raise WeightsError(
+            f"weights of {name}",
+            got=f'"hub" for {name} on {inputs}',
+            expected='"none" or a file: nobody publishes any for it',
+            do=f'set weights = {{ default = "hub", "{name}" = "none" }}, as Cyst-X did',
+        )
+    return read_state(shipped_start(name) if weights == PHANTOM else Path(weights))
 
 
 def _pool_in_fixed_order(backbone: nn.Module) -> None:

@@ -111,20 +111,6 @@ def fetch(download: Callable[[], StateDict], what: str) -> StateDict:
         ) from error
 
 
-def refuse_phantom(what: str) -> StateDict:
-    """The place of the package's own pretrained start, which this version does not ship.
-
-    Raises:
-        WeightsError: always.
-    """
-    raise WeightsError(
-        f"weights of {what}",
-        got='"phantom"',
-        expected='"hub", "none" or a path',
-        do="this version ships no pretrained start of its own; " + HOW_TO_GET,
-    )
-
-
 def start_from(
     network: nn.Module, state: Mapping[str, Tensor], *, stem: str, head: str, where: str
 ) -> None:
