@@ -52,11 +52,14 @@ PATIENTS = 210
 MODEL, BATCH = "vit_tiny", 8
 HEAD = "| cohort | patients | start | balanced accuracy (95 %) |\n|---|---|---|---|\n"
 PREPARATION = """
+[preparation]
+modalities = [{modalities}]
+
 [preparation.n4]
 shrink_mm = 20.0
 iterations = [10, 8, 4]
 """
-T2_ALONE = '[cohort]\nmodalities = ["t2"]\n'
+BOTH, T2_ALONE = '"t1", "t2"', '"t2"'
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,10 @@ def prepared_cohorts(asked: argparse.Namespace, workers: int) -> dict[str, Path]
     table = write_phantom_cohort(
         folder / "phantoms", patients=PATIENTS, seed=SEED, reduction=1.5, workers=workers
     )
-    run_prepare(table, folder / "phantom-prepared", read(folder, PREPARATION), workers=workers)
+    run_prepare(table, folder / "phantom-prepared", study_of(folder, BOTH), workers=workers)
     found = {"phantom": folder / "phantom-prepared"}
     if asked.real:
-        study = read(folder, T2_ALONE + PREPARATION)
+        study = study_of(folder, T2_ALONE)
         run_insert(
             asked.real, folder / "inserted", study, copies=asked.copies, seed=SEED, workers=workers
         )
@@ -202,11 +205,11 @@ def prepared_cohorts(asked: argparse.Namespace, workers: int) -> dict[str, Path]
     return found
 
 
-def read(folder: Path, text: str) -> Study:
-    """A study from its text."""
+def study_of(folder: Path, modalities: str) -> Study:
+    """How a cohort is prepared."""
     path = folder / "study.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+    path.write_text(PREPARATION.format(modalities=modalities), "utf-8")
     return Study.read(path)
 
 

