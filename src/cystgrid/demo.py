@@ -27,9 +27,9 @@ REDUCTION = 1.5
 
 WHERE_THE_TRANSFORMER_STARTS = (
     "The transformer begins from the start that comes with the package: it was taught to tell\n"
-    "tissues, ducts and cysts apart in random drawn scenes, and has seen no phantom of this cohort,\n"
-    "no grade and no patient. Phantoms are drawings too: it may help here more than it would in\n"
-    "patients. The ResNet18 begins from random weights."
+    "tissues, ducts and cysts apart in random drawn scenes, and has seen no phantom of this\n"
+    "cohort, no grade and no patient. Phantoms are drawings too: it may help here more than it\n"
+    "would in patients. The ResNet18 begins from random weights."
 )
 
 Say = Callable[[str], None]
