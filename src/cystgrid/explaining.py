@@ -9,32 +9,20 @@ from typing import Any
 from cystgrid.cohort.manifest import Patient, asked_patients
 from cystgrid.errors import CystgridError, UsageError
 from cystgrid.explanations.options import Options
-from cystgrid.explanations.patient_map import patient_map
-from cystgrid.explanations.relevance import METHODS, methods_for
-from cystgrid.models.registry import CHANNELS
+from cystgrid.explanations.relevance import METHODS
 from cystgrid.outputs.explanation import (
     RECORD,
     Account,
-    Explanation,
     account_of,
     refuse_other_explanations,
     write_explanations,
     write_maps,
 )
 from cystgrid.preparation.new_patients import Refusal, preparing
-from cystgrid.preparation.patient import PreparedPatient
-from cystgrid.preparation.settings import reference_of
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE
-from cystgrid.scans.reading import read_as_stored
+from cystgrid.service import ALL, checked_method, explain_patient, networks_of
 from cystgrid.training.deployed import DeployedModel, load_model
-from cystgrid.training.network_member import NetworkMember
-
-ALL = "all"
-"""Instead of a class's name: a map for each class."""
-
-LACKS = {"attention": "attention to follow", "maps": "maps near its end"}
-"""What a network has not that a method needs, in words."""
 
 
 def run_explain(
@@ -107,43 +95,6 @@ def run_explain(
     return "\n".join([*lines, NOTICE, str(path)]), refused
 
 
-def explain_patient(
-    model: DeployedModel,
-    members: Sequence[NetworkMember],
-    patient: Patient,
-    prepared: PreparedPatient,
-    method: str,
-    wanted: str,
-    options: Options,
-) -> Explanation:
-    """Grade one patient, and make its maps.
-
-    Raises:
-        CystgridError: the scan that maps are laid on cannot be read.
-    """
-    names = model.preparation.modalities
-    reference = reference_of(
-        name for name, there in zip(names, prepared.present, strict=True) if there
-    )
-    path = patient.scan(reference)
-    assert path is not None, "it was prepared from there"
-    probabilities = model.probabilities([prepared])[0]
-    targets = _targets(wanted, method, model.classes, int(probabilities.argmax()))
-    channels = CHANNELS[model.inputs]
-    maps = tuple(
-        patient_map(members, prepared, method, target, channels, options) for target in targets
-    )
-    scan = read_as_stored(path, model.preparation.reading)
-    return Explanation(prepared, scan, reference, names, model.classes, probabilities, maps)
-
-
-def _targets(wanted: str, method: str, classes: Sequence[str], predicted: int) -> list[int]:
-    """Numbers of the classes to explain: one where the method tells no classes apart."""
-    if wanted == ALL and METHODS[method].class_specific:
-        return list(range(len(classes)))
-    return [classes.index(wanted)] if wanted and wanted != ALL else [predicted]
-
-
 def refuse_run(folder: Path) -> None:
     """Say what a run needs, where a model was expected.
 
@@ -157,44 +108,6 @@ def refuse_run(folder: Path) -> None:
             expected="a model, or --figure 2, --figure 3 or --check with RUN PREPARED",
             do="give the folder that `cystgrid train` wrote, or one of these options",
         )
-
-
-def networks_of(model: DeployedModel) -> tuple[NetworkMember, ...]:
-    """The model's members, which must be networks.
-
-    Raises:
-        UsageError: it is a model of another kind, in which nothing can be explained on an image.
-    """
-    members = tuple(each for each in model.members if isinstance(each, NetworkMember))
-    if len(members) < len(model.members):
-        raise UsageError(
-            "MODEL",
-            got=f"{model.name}, which is no network",
-            expected="a transformer or a convolutional network",
-            do="train one of those: this model has no map of an image to show",
-        )
-    return members
-
-
-def checked_method(member: NetworkMember, method: str, name: str) -> str:
-    """The method asked for, or the best default.
-
-    Raises:
-        UsageError: no such method, or one that does not serve this network.
-    """
-    serving = methods_for(member.network)
-    if not method:
-        return serving[0]
-    if method not in serving:
-        needs = METHODS[method].needs if method in METHODS else None
-        lacks = LACKS.get(needs or "")  # a method that needs nothing serves every network
-        raise UsageError(
-            "--method",
-            got=f"{method} for {name}, a model without {lacks}" if lacks else repr(method),
-            expected=f"one of {', '.join(serving)}",
-            do="choose one of those",
-        )
-    return method
 
 
 def check_class(wanted: str, method: str, classes: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from cystgrid.errors import UsageError
-from cystgrid.explaining import check_options, checked_method
+from cystgrid.explaining import check_options
 from cystgrid.explanations.checks.lesions import lesion_slices
 from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import PatientMap, patient_map
@@ -24,6 +24,7 @@ from cystgrid.preparation.store import Store
 from cystgrid.progress import Advance, progress_bar
 from cystgrid.provenance import NOTICE, write_text
 from cystgrid.run_answers import run_answers
+from cystgrid.service import checked_method
 from cystgrid.training.decision import Pair
 from cystgrid.training.job import PROBABILITY
 from cystgrid.training.network_member import NetworkMember

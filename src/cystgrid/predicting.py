@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cystgrid.cohort.manifest import Patient, asked_patients, is_box
+from cystgrid.errors import ScanError
 from cystgrid.preparation.new_patients import Refusal, preparing
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE
 from cystgrid.training.model_card import read_model_card
 
 if TYPE_CHECKING:  # torch comes when the workers are busy already
+    from cystgrid.dicom_results import DicomResults
     from cystgrid.preparation.patient import PreparedPatient
     from cystgrid.training.answer import Answer
     from cystgrid.training.deployed import DeployedModel
@@ -39,6 +42,7 @@ def run_predict(
     output: Path,
     *,
     features: Path | None = None,
+    dicom_out: Path | None = None,
     workers: int = 0,
     quiet: bool = False,
 ) -> tuple[str, list[tuple[str, str]]]:
@@ -49,6 +53,7 @@ def run_predict(
         source: a manifest, or one patient.
         output: folder of the answers.
         features: table of the new patients, for a model that reads one.
+        dicom_out: folder of DICOM results as well: report, map, picture, region.
         workers: processes that prepare scans; 0 prepares in this one.
         quiet: no progress bar.
 
@@ -71,9 +76,10 @@ def run_predict(
 
         model = load_model(model_folder, features)
         refuse_other_answers(model, [patient.patient for patient in patients], output)
+        results = None if dicom_out is None else _dicom_results(model, patients, dicom_out)
         answers: list[Answer] = []
         refused: list[tuple[str, str]] = []
-        for one in _graded(model, prepared, output):
+        for one in _graded(model, zip(patients, prepared, strict=True), output, results):
             if isinstance(one, Refusal):
                 refused.append((one.patient, one.reason))
             else:
@@ -84,20 +90,44 @@ def run_predict(
     path = write_answers(model, answers, output)
     table = prediction_table(model, answers).drop(columns=["notice", "center", "label"])
     lines = table.to_string(index=False, float_format=lambda value: f"{value:.3f}")
-    return f"{lines}\n{NOTICE}\n{path}", refused
+    written = [str(path)] if dicom_out is None else [str(path), f"DICOM: {dicom_out}"]
+    return "\n".join([lines, NOTICE, *written]), refused
+
+
+def _dicom_results(model: DeployedModel, patients: Sequence[Patient], folder: Path) -> DicomResults:
+    """Where DICOM results go, if nothing of another kind lies there.
+
+    Raises:
+        StoreError: something does.
+    """
+    from cystgrid.dicom_results import DicomResults
+    from cystgrid.service import Service
+
+    results = DicomResults(folder, Service.of(model), datetime.now())
+    results.refuse_others([patient.patient for patient in patients])
+    return results
 
 
 def _graded(
-    model: DeployedModel, prepared: Iterator[PreparedPatient | Refusal], output: Path
+    model: DeployedModel,
+    prepared: Iterator[tuple[Patient, PreparedPatient | Refusal]],
+    output: Path,
+    results: DicomResults | None,
 ) -> Iterator[Answer | Refusal]:
     """Each patient's answer, with its picture drawn, in order; one patient is held at a time."""
     from cystgrid.outputs.prediction import draw_answer
     from cystgrid.training.answer import Answer
 
-    for each in prepared:
+    for patient, each in prepared:
         if isinstance(each, Refusal):
             yield each
             continue
         answer = Answer.of(model, each)
+        try:
+            if results is not None:
+                results.write(patient, each, answer)
+        except ScanError as error:
+            yield Refusal(patient.patient, str(error))
+            continue
         draw_answer(model, each, answer, output)
         yield answer

@@ -161,7 +161,7 @@ def train(
 
 @app.command(
     epilog="Example: cystgrid predict model --t1 T1-DICOM --t2 T2-DICOM "
-    "--roi=-60,60,-40,40,-30,30 -o answer"
+    "--roi=-60,60,-40,40,-30,30 -o answer --dicom-out results"
 )
 @verb
 def predict(
@@ -174,6 +174,15 @@ def predict(
     t2: Annotated[str | None, typer.Option(help="T2: NIfTI file or DICOM folder.")] = None,
     roi: Annotated[str | None, typer.Option(help="Mask, or x0,x1,y0,y1,z0,z1 in mm, RAS+.")] = None,
     patient: Annotated[str, typer.Option(help="Name for the single patient.")] = "patient",
+    dicom_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom-out",
+            metavar="DIR",
+            help="Also write DICOM results of each study, for a viewer or a PACS: structured "
+            "report, parametric map, colour pictures, the region. Scans must be DICOM.",
+        ),
+    ] = None,
     features: Features = None,
     workers: Workers = None,
     quiet: Quiet = False,
@@ -190,7 +199,13 @@ def predict(
         raise typer.BadParameter(f"--patient {fault}")
     source = single_patient(patient, t1, t2, roi) if cohort is None else cohort
     text, refused = run_predict(
-        model, source, output, features=features, workers=worker_count(workers), quiet=quiet
+        model,
+        source,
+        output,
+        features=features,
+        dicom_out=dicom_out,
+        workers=worker_count(workers),
+        quiet=quiet,
     )
     if text:
         say(quiet, text)

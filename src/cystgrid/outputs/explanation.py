@@ -144,7 +144,7 @@ def write_maps(explanation: Explanation, folder: Path) -> None:
     """
     place = folder / file_name(explanation.prepared.patient)
     for made in explanation.maps:
-        for name, (_, values) in zip(_names(explanation, made), made.seen, strict=True):
+        for name, (_, values) in zip(map_names(explanation, made), made.seen, strict=True):
             placed = on_scan(values, made.affine, explanation.scan)
             write_nifti(placed, place / name, description=NOTICE)
     draw_relevance(_pictures(explanation), place / PICTURE, _footnote(explanation))
@@ -155,7 +155,7 @@ def _footnote(explanation: Explanation) -> str:
     return f"{sentences.popitem()[0]}." if len(sentences) == 1 else ""
 
 
-def _names(explanation: Explanation, made: PatientMap) -> list[str]:
+def map_names(explanation: Explanation, made: PatientMap) -> list[str]:
     """Files of a patient's maps: method, class where it matters, modality where there are two."""
     words = [made.method.name, quote(explanation.explained(made), safe=" ")]
     stem = "-".join(word for word in words if word)
@@ -200,7 +200,7 @@ def _record(explanation: Explanation) -> dict[str, Any]:
         "flags": list(explanation.prepared.flags),
         "maps": [
             {
-                "files": _names(explanation, made),
+                "files": map_names(explanation, made),
                 "of": [of for of, _ in made.seen],
                 "class": explanation.explained(made) or None,
                 "slices": list(made.shares.slices),
