@@ -208,12 +208,12 @@ def test_no_scan_is_kept_once_its_maps_are_written(world, tmp_path, monkeypatch)
 
 
 def test_a_fault_of_the_method_is_the_command_s_and_no_patient_s(world, tmp_path, monkeypatch):
-    import cystgrid.explaining as explaining
+    from cystgrid import service
 
     def wrong(*args):
         raise UsageError("network", got="this", expected="that", do="choose another")
 
-    monkeypatch.setattr(explaining, "patient_map", wrong)
+    monkeypatch.setattr(service, "patient_map", wrong)
     result = cystgrid("explain", world / "resnet18", world / "new/cohort.csv", "-o",
                       tmp_path / "maps")  # fmt: skip
     assert result.exit_code == 2
