@@ -156,7 +156,7 @@ def answer(setting: Setting) -> float:
     rows.insert(0, "model", f"{setting.start[0]}, {setting.size} patients")
     setting.path.parent.mkdir(parents=True, exist_ok=True)
     half = setting.path.with_suffix(".part")
-    rows.to_csv(half, index=False, float_format="%.6f")
+    rows.to_csv(half, index=False)
     half.replace(setting.path)
     return time.perf_counter() - began
 
