@@ -15,6 +15,8 @@ from rich.table import Table
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.published import given_splits
 from cystgrid.cohort.splits import Splits
+from cystgrid.evaluation.model_calibration import Calibration
+from cystgrid.evaluation.settings import ERROR_RATE
 from cystgrid.grids.gather import resident_limit, streaming_note
 from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
@@ -231,6 +233,9 @@ def run_train(
         recipe,
         study.deploy,
         copies=study.splits.copies,
+        calibrate=lambda truth, probabilities: Calibration.fit(
+            truth, probabilities, ERROR_RATE
+        ).model_dump(),
         workers=workers,
         cluster=cluster,
         quiet=quiet,

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from cystgrid.cohort.splits import validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
+from cystgrid.training.design import labelled_members
 from cystgrid.training.settings import DeploySettings
 from training.conftest import make_recipe
 
@@ -70,3 +72,26 @@ def test_what_is_no_model_is_refused(tmp_path):
 def test_more_members_than_folds_are_refused(prepared, tmp_path):
     with pytest.raises(SettingsError, match=r"deploy\.members"):
         train_model(prepared, tmp_path, make_recipe(), DeploySettings(folds=2, members=3))
+
+
+def test_calibration_is_given_what_members_say_of_patients_they_never_trained_on(
+    prepared, tmp_path
+):
+    given = []
+
+    def calibrate(truth, probabilities):
+        given.append((truth, probabilities))
+        return {"patients": len(truth)}
+
+    recipe = make_recipe()
+    train_model(prepared, tmp_path, recipe, DeploySettings(folds=3, members=2),
+                calibrate=calibrate, workers=0, quiet=True)  # fmt: skip
+    model, store = load_model(tmp_path), Store.open(prepared)
+    assert model.calibration == {"patients": 12}
+    folds = validation_splits(labelled_members(store, recipe.cohort), 3, recipe.training.seed)
+    (truth, probabilities), expected = given[0], []
+    for member, fold in zip(model.members, folds, strict=False):
+        expected.append(member.probabilities([store.load(name) for name in fold.validation]))
+    np.testing.assert_allclose(probabilities, np.concatenate(expected), atol=1e-6)
+    names = [name for fold in folds[:2] for name in fold.validation]
+    assert [recipe.classes[code] for code in truth] == [store.entries[n].label for n in names]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cystgrid.evaluation.model_calibration import Calibration
 from cystgrid.outputs.grids import GridPicture, draw_grids
 from cystgrid.outputs.question import refuse_other_question
 from cystgrid.preparation.patient import PreparedPatient
@@ -19,8 +20,12 @@ ANSWERS = "predictions.json"
 
 
 def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.DataFrame:
-    """One row a patient: predicted class, probability of each, what was flagged, the notice."""
+    """One row a patient: predicted class, probability of each, set, what was flagged, the notice.
+
+    ``set`` has the classes that cannot be ruled out, if the model was calibrated (``low|high``).
+    """
     rows = []
+    calibration = Calibration.of(model.calibration)
     for answer in answers:
         best = int(answer.probabilities.argmax())
         named = zip(model.classes, answer.probabilities.tolist(), strict=True)
@@ -33,6 +38,11 @@ def prediction_table(model: DeployedModel, answers: Sequence[Answer]) -> pd.Data
                 "label": answer.label or "",
                 "predicted": model.classes[best],
                 **{f"p_{name}": probability for name, probability in named},
+                **(
+                    {"set": calibration.set_text(answer.probabilities, model.classes)}
+                    if calibration
+                    else {}
+                ),
                 "flags": "; ".join(answer.flags),
                 "notice": NOTICE,
             }
@@ -58,16 +68,23 @@ def refuse_other_answers(model: DeployedModel, patients: Iterable[str], folder: 
 def write_answers(model: DeployedModel, answers: Sequence[Answer], folder: Path) -> Path:
     """Write OUT/predictions.csv and predictions.json; returns the first."""
     table = prediction_table(model, answers)
+    calibration = Calibration.of(model.calibration)
     write_json(
         folder / ANSWERS,
         {
             "notice": NOTICE,
             "model_sha256": model.sha256,
             "classes": list(model.classes),
+            "calibration": model.calibration,
             "patients": [
                 {
                     "patient": answer.patient,
                     "probabilities": answer.probabilities.tolist(),
+                    "calibrated": (
+                        calibration.calibrated(answer.probabilities).tolist()
+                        if calibration
+                        else None
+                    ),
                     "flags": list(answer.flags),
                     "alignment": answer.alignment,
                 }

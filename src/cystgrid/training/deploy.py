@@ -7,10 +7,13 @@ others train it. With several members, each fold has a turn, and probabilities a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
 from cystgrid.errors import SettingsError, StoreError
@@ -25,6 +28,9 @@ from cystgrid.training.member import Task, train_member
 from cystgrid.training.recipe import Recipe, job_seed
 from cystgrid.training.settings import DeploySettings
 from cystgrid.training.site import Site
+
+Calibrate = Callable[[NDArray[np.int64], NDArray[np.float64]], dict[str, Any]]
+"""Class numbers ``(patient,)`` and probabilities ``(patient, class)`` to what model.json keeps."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def train_model(
     settings: DeploySettings,
     *,
     copies: CopiesRule = "refuse",
+    calibrate: Calibrate | None = None,
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
@@ -67,6 +74,7 @@ def train_model(
         recipe: the first of its models, on the first of its inputs, is trained.
         settings: folds and members.
         copies: as in ``SplitSettings``.
+        calibrate: learns from what each member says of its validation patients; None: no one does.
         workers: processes; None for as many as there are cores, 0 for this one.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
@@ -97,12 +105,23 @@ def train_model(
         missing = [job for job in jobs if not _is_finished(job)]
         title = f"{len(missing)} of {len(jobs)} members"
         run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
-    records = [json.loads(job.record.read_text("utf-8"))["member"] for job in jobs]
+    kept = [json.loads(job.record.read_text("utf-8")) for job in jobs]
     patients = labelled_members(store, recipe.cohort)
-    path = write_model(folder, store, patients, recipe, model, inputs, records)
+    path = write_model(
+        folder, store, patients, recipe, model, inputs,
+        [each["member"] for each in kept],
+        calibrate and calibrate(*_validation(kept)),
+    )  # fmt: skip
     for job in jobs:
         job.record.unlink()
     return path
+
+
+def _validation(kept: Sequence[dict[str, Any]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Truth and probabilities of all members' validation patients, each in one fold alone."""
+    truth = [code for each in kept for code in each["validation"]["truth"]]
+    rows = [row for each in kept for row in each["validation"]["probabilities"]]
+    return np.array(truth, dtype=np.int64), np.array(rows, dtype=np.float64)
 
 
 def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) -> None:
@@ -154,15 +173,21 @@ def _run_member(job: _MemberJob, after_epoch: Callable[[], None]) -> None:
         job.recipe.training_of(job.model).seed, job.model, job.inputs, "deploy", job.number
     )
     task = Task(job.fold, job.recipe, job.model, job.inputs, seed)
-    trained = train_member(Store.open(job.prepared), task, after_epoch)
+    store = Store.open(job.prepared)
+    trained = train_member(store, task, after_epoch)
     record = {**trained.member.save(job.folder, job.name), **trained.record()}
-    write_json(job.record, {"key": job.key, "member": record})
+    validation = {
+        "truth": task.targets([store.entries[name] for name in job.fold.validation]).tolist(),
+        "probabilities": trained.validation.tolist(),
+    }
+    write_json(job.record, {"key": job.key, "member": record, "validation": validation})
 
 
 def _is_finished(job: _MemberJob) -> bool:
     try:
         record = json.loads(job.record.read_text("utf-8"))
         read_checked(job.folder / record["member"]["weights"], record["member"]["sha256"])
+        record["validation"]  # which an older version did not keep
     except (OSError, ValueError, KeyError, StoreError):
         return False
     return bool(record["key"] == job.key)

@@ -40,6 +40,7 @@ class DeployedModel:
         cells: slices in a grid.
         members: fitted models, whose probabilities are averaged.
         sha256: of model.json, which pins every other file.
+        calibration: what was learned from validation patients, as model.json has it, or None.
     """
 
     name: str
@@ -50,6 +51,7 @@ class DeployedModel:
     cells: int
     members: tuple[Member, ...]
     sha256: str
+    calibration: dict[str, Any] | None = None
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
         """Mean class probabilities ``(patient, class)`` over the members."""
@@ -67,6 +69,7 @@ def write_model(
     model: str,
     inputs: str,
     records: Sequence[dict[str, Any]],
+    calibration: dict[str, Any] | None,
 ) -> Path:
     """Write model.json and the card beside the members' weights.
 
@@ -78,6 +81,7 @@ def write_model(
         model: name in the study.
         inputs: which modalities.
         records: of the members, as ``save_member`` gave them.
+        calibration: what was learned from validation patients, if anything was.
 
     Returns:
         Path of ``model.json``.
@@ -100,6 +104,7 @@ def write_model(
         "preparation": store.settings.model_dump(mode="json"),
         "recipe": recipe.identity(model, inputs),
         "members": list(records),
+        "calibration": calibration,
         "training_patients": {
             label: sum(member.label == label for member in patients) for label in recipe.classes
         },
@@ -181,4 +186,5 @@ def load_model(folder: Path, features: Path | None = None) -> DeployedModel:
         recipe.grid.cells,
         members,
         card.sha256,
+        content.get("calibration"),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from cystgrid.errors import ScanError
+from cystgrid.evaluation.model_calibration import Calibration
 from cystgrid.explanations.placing import on_scan
 from cystgrid.outputs.dicom.making import Making
 from cystgrid.outputs.dicom.parametric_map import parametric_map
@@ -80,7 +81,7 @@ def write_dicom(
             model.classes,
             told.answer.probabilities,
             f"{model.name} on {model.inputs}",
-            told.answer.flags,
+            (*told.answer.flags, *_calibration(model, told.answer)),
             list(made.values()),
             making,
         )
@@ -94,6 +95,15 @@ def write_dicom(
     place = folder / file_name(told.prepared.patient)
     everything = {REPORT: report, **made}
     return tuple(_write(each, place / f"{name}.dcm") for name, each in everything.items())
+
+
+def _calibration(model: DeployedModel, answer: Answer) -> tuple[str, ...]:
+    """The set, and what it rests on; nothing of a model that was never calibrated."""
+    calibration = Calibration.of(model.calibration)
+    if calibration is None:
+        return ()
+    inside = ", ".join(calibration.in_set(answer.probabilities, model.classes)) or "no class"
+    return (f"not ruled out at {1 - calibration.error_rate:.0%}: {inside}", calibration.note())
 
 
 def _question(explanation: Explanation | None) -> str:
