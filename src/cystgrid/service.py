@@ -30,11 +30,11 @@ LACKS = {"attention": "attention to follow", "maps": "maps near its end"}
 SCANS_AT_A_TIME = 2
 """Of one patient: both are corrected side by side, to the same bytes."""
 
-STAGES = ("scans", "answer", "map")
-"""Of one study, in order."""
+SCANS, ANSWER, MAP = "scans", "answer", "map"
+"""Stages of one study, in order; the last one once a method."""
 
-OnStage = Callable[[str], None]
-"""Told each stage before it begins; may raise to end it."""
+OnStage = Callable[[str, str], None]
+"""Told each stage, and of a map its method, before it begins; may raise to end the reading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +44,12 @@ class Reading:
     Attributes:
         prepared: the patient as the model saw it.
         answer: what the model says.
-        explanation: its maps; None for a model that is no network.
+        explanations: its maps, one a method; none for a model that is no network.
     """
 
     prepared: PreparedPatient
     answer: Answer
-    explanation: Explanation | None
+    explanations: tuple[Explanation, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,34 +85,54 @@ class Service:
         return methods_for(self.members[0].network) if self.members else ()
 
     def read(
-        self, patient: Patient, method: str = "", on_stage: OnStage = lambda stage: None
+        self,
+        patient: Patient,
+        methods: Sequence[str] = (),
+        wanted: str = "",
+        on_stage: OnStage = lambda stage, method: None,
     ) -> Reading:
         """Prepare, grade and explain one study.
 
         Args:
             patient: whose scans.
-            method: of the map; empty for the best default.
+            methods: of maps.
+            wanted: the class that they explain, or ``all``; empty for the predicted one.
             on_stage: told each stage before it begins; what it raises ends the reading.
 
         Raises:
             CystgridError: the scans or the region cannot be used.
             UsageError: a method that does not serve the model.
         """
-        on_stage(STAGES[0])
+        on_stage(SCANS, "")
         prepared = prepare_patient(patient, self.model.preparation, threads=SCANS_AT_A_TIME)
-        on_stage(STAGES[1])
+        on_stage(ANSWER, "")
         answer = Answer.of(self.model, prepared)
-        on_stage(STAGES[2])
-        return Reading(prepared, answer, self.explain(patient, prepared, method))
+        made = []
+        for method in methods:
+            on_stage(MAP, method)
+            made.append(self.explain(patient, prepared, method, wanted))
+        return Reading(prepared, answer, tuple(each for each in made if each is not None))
 
     def explain(
-        self, patient: Patient, prepared: PreparedPatient, method: str = ""
+        self, patient: Patient, prepared: PreparedPatient, method: str = "", wanted: str = ""
     ) -> Explanation | None:
-        """The map of a prepared patient's predicted class; None if the model is no network."""
+        """The map of a prepared patient; None if the model is no network.
+
+        Args:
+            patient: whose.
+            prepared: the same, as ``prepare_patient`` gave it.
+            method: empty for the best default.
+            wanted: the class, or ``all``; empty for the predicted one.
+
+        Raises:
+            UsageError: a method that does not serve the model.
+        """
         if not self.members:
             return None
         chosen = checked_method(self.members[0], method, self.model.name)
-        return explain_patient(self.model, self.members, patient, prepared, chosen, "", Options())
+        return explain_patient(
+            self.model, self.members, patient, prepared, chosen, wanted, Options()
+        )
 
 
 def reference_modality(model: DeployedModel, prepared: PreparedPatient) -> Modality:

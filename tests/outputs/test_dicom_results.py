@@ -224,10 +224,10 @@ def test_only_the_time_differs(world, tmp_path):
     """Two makings at one time are the same bytes."""
     service = Service.take_up(world / "model")
     patient = read_manifest(world / "new/cohort.csv").patients[0]
-    reading = service.read(patient)
+    reading = service.read(patient, [""])
     sources = read_sources(patient, ("t1", "t2"), "t2", ReadSettings())
     making = Making(sources, "a", "0", "q", datetime(2020, 1, 1))
-    scan = reading.explanation.scan
+    scan = reading.explanations[0].scan
     paths = []
     for name in "ab":
         paths.append(tmp_path / name)
@@ -240,11 +240,11 @@ def test_the_service_answers_as_predict_does(world):
     told = json.loads((world / "answers/predictions.json").read_text("utf-8"))
     stages = []
     patient = read_manifest(world / "new/cohort.csv").patients[0]
-    reading = service.read(patient, on_stage=stages.append)
+    reading = service.read(patient, [""], on_stage=lambda *told: stages.append(told))
     assert reading.answer.probabilities.tolist() == told["patients"][0]["probabilities"]
-    assert stages == ["scans", "answer", "map"]
+    assert stages == [("scans", ""), ("answer", ""), ("map", "")]
 
-    def stop(stage):
+    def stop(stage, method):
         raise InterruptedError(stage)
 
     with pytest.raises(InterruptedError, match="scans"):

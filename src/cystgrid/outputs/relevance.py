@@ -202,9 +202,14 @@ def _scale() -> LogNorm:
 
 def _colours() -> ListedColormap:
     steps = np.linspace(0, 1, 256)
-    colours = matplotlib.colormaps[COLOURS](DARKEST + (1 - DARKEST) * steps)
+    colours = relevance_colours(steps)
     colours[:, 3] = MOST_OPAQUE * np.sqrt(steps)
     return ListedColormap(colours)
+
+
+def relevance_colours(steps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The scale's colours ``(..., 4)``, opaque, of places 0-1 on it."""
+    return np.asarray(matplotlib.colormaps[COLOURS](DARKEST + (1 - DARKEST) * steps))
 
 
 def _draw_scale(figure: Figure, axes: NDArray[np.object_]) -> None:

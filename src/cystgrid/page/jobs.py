@@ -1,0 +1,225 @@
+"""Studies and what became of them, in one SQLite file: a restart of the page forgets nothing."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from cystgrid.errors import StoreError
+
+DATABASE = "studies.sqlite"
+FOLDER_MODE = 0o700
+"""Images of patients are for whoever started the page."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, patient_key TEXT NOT NULL, created REAL NOT NULL,
+  queued REAL, begun REAL, ended REAL, stage TEXT NOT NULL DEFAULT '', done INTEGER NOT NULL
+  DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, request TEXT NOT NULL DEFAULT '{}',
+  error TEXT NOT NULL DEFAULT '')
+"""
+
+
+class State(StrEnum):
+    """Where a study stands."""
+
+    NEW = "new"
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def busy(self) -> bool:
+        """Whether it waits or is being read."""
+        return self in BUSY
+
+
+BUSY = (State.QUEUED, State.RUNNING, State.CANCELLING)
+RUNNABLE = (State.NEW, State.FAILED, State.CANCELLED, State.DONE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One study's row.
+
+    Attributes:
+        id: random; names its folder too.
+        state: where it stands.
+        patient_key: digest of the patient.
+        created, queued, begun, ended: seconds since 1970, None where it has not come to that.
+        stage, done, total: what is being done, and how much of it.
+        request: what was asked for, as ``Request`` writes it.
+        error: why it failed, without a path.
+    """
+
+    id: str
+    state: State
+    patient_key: str
+    created: float
+    queued: float | None
+    begun: float | None
+    ended: float | None
+    stage: str
+    done: int
+    total: int
+    request: dict[str, Any]
+    error: str
+
+    def seconds(self) -> float | None:
+        """Since it was taken up, or that it took; None before."""
+        if self.begun is None:
+            return None
+        return round((self.ended or time.time()) - self.begun, 1)
+
+
+class Jobs:
+    """The rows, and the folder of each study. May be used by several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        self.folder = folder
+        with self._open() as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute(SCHEMA)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one transaction: SQLite's locks are between connections."""
+        database = sqlite3.connect(self.folder / DATABASE, timeout=30)
+        database.row_factory = sqlite3.Row
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    def place(self, job: str) -> Path:
+        """The study's folder."""
+        return self.folder / job
+
+    def begin(self) -> tuple[str, Path]:
+        """A new id and its empty folder; no row yet."""
+        job = secrets.token_hex(8)
+        self.place(job).mkdir(mode=FOLDER_MODE)
+        return job, self.place(job)
+
+    def add(self, job: str, patient_key: str) -> None:
+        """A study that was uploaded."""
+        with self._open() as database:
+            database.execute(
+                "INSERT INTO jobs (id, state, patient_key, created) VALUES (?, ?, ?, ?)",
+                (job, State.NEW, patient_key, time.time()),
+            )
+
+    def get(self, job: str) -> Job | None:
+        """One study, or None."""
+        with self._open() as database:
+            row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        return None if row is None else _job(row)
+
+    def all(self) -> list[Job]:
+        """Every study, the latest first."""
+        with self._open() as database:
+            rows = database.execute("SELECT * FROM jobs ORDER BY created DESC, id").fetchall()
+        return [_job(row) for row in rows]
+
+    def waiting(self) -> int:
+        """How many wait or are being read."""
+        return sum(job.state.busy for job in self.all())
+
+    def ahead_of(self, job: Job) -> int:
+        """How many are read before it."""
+        if not job.state.busy:
+            return 0
+        place = (job.queued or 0, job.id)
+        return sum(
+            other.state.busy and (other.queued or 0, other.id) < place for other in self.all()
+        )
+
+    def queue(self, job: str, patient_key: str, request: dict[str, Any]) -> bool:
+        """Ask for a study to be read; False if it is being read already."""
+        return self._move(
+            job, RUNNABLE, State.QUEUED, patient_key=patient_key, request=json.dumps(request),
+            queued=time.time(), begun=None, ended=None, stage="", done=0, total=0, error="",
+        )  # fmt: skip
+
+    def next(self) -> Job | None:
+        """Take the study that has waited longest; it is running from here on."""
+        for job in sorted(self.all(), key=lambda one: (one.queued or 0, one.id)):
+            if job.state is State.QUEUED and self._move(
+                job.id, (State.QUEUED,), State.RUNNING, begun=time.time()
+            ):
+                return self.get(job.id)
+        return None
+
+    def progress(self, job: str, stage: str, done: int, total: int) -> bool:
+        """Say how far it is; False if it is to be stopped."""
+        with self._open() as database:
+            changed = database.execute(
+                "UPDATE jobs SET stage = ?, done = ?, total = ? WHERE id = ? AND state = ?",
+                (stage, done, total, job, State.RUNNING),
+            )
+        return changed.rowcount == 1
+
+    def cancel(self, job: str) -> None:
+        """Stop it: at once if it waits, at its next step if it is being read."""
+        if not self._move(job, (State.QUEUED,), State.CANCELLED, ended=time.time()):
+            self._move(job, (State.RUNNING,), State.CANCELLING)
+
+    def end(self, job: str, state: State, error: str = "") -> None:
+        """It is done, failed or cancelled."""
+        self._move(job, (State.RUNNING, State.CANCELLING), state, ended=time.time(), error=error)
+
+    def resume(self) -> None:
+        """After a restart: what was being read is read again, what was to stop has stopped."""
+        for job in self.all():
+            self._move(job.id, (State.RUNNING,), State.QUEUED, stage="", done=0, begun=None)
+            self._move(job.id, (State.CANCELLING,), State.CANCELLED, ended=time.time())
+
+    def delete(self, job: str) -> None:
+        """Remove a study, its files too.
+
+        Raises:
+            StoreError: it waits or is being read.
+        """
+        found = self.get(job)
+        if found is None:
+            return
+        if found.state.busy:
+            raise StoreError(
+                "study", got="one that is being read", expected="one that is not",
+                do="cancel it first",
+            )  # fmt: skip
+        with self._open() as database:
+            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
+        shutil.rmtree(self.place(job))
+
+    def _move(self, job: str, before: tuple[State, ...], after: State, **columns: Any) -> bool:
+        """From one of some states to another, or not at all; names of columns are ours."""
+        settings = "".join(f", {name} = ?" for name in columns)
+        marks = ", ".join("?" * len(before))
+        with self._open() as database:
+            changed = database.execute(
+                f"UPDATE jobs SET state = ?{settings} WHERE id = ? AND state IN ({marks})",
+                (after, *columns.values(), job, *before),
+            )
+        return changed.rowcount == 1
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a Row iterates over values)
+    return Job(
+        **{**values, "state": State(values["state"]), "request": json.loads(values["request"])}
+    )

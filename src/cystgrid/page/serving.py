@@ -1,0 +1,93 @@
+"""The page on this machine's own address: one port, one token, one program a folder of studies."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from cystgrid.errors import StoreError, UsageError
+from cystgrid.page.app import page_app
+from cystgrid.page.settings import PageSettings
+
+LOOPBACK = "127.0.0.1"
+HOSTS = (LOOPBACK, "localhost")
+TOKEN_BYTES = 32
+LOCK = ".lock"
+SECONDS_TO_END = 3
+"""A request still open when the page ends is given no longer."""
+
+
+def serve_page(
+    model: Path, studies: Path, port: int, settings: PageSettings, tell: Callable[[str], None]
+) -> None:
+    """Serve the page until it is interrupted.
+
+    Args:
+        model: MODEL.
+        studies: folder of uploads and results; made if it is not there.
+        port: on the loopback; 0 for any that is free.
+        settings: bounds.
+        tell: given the link, once the page answers there.
+
+    Raises:
+        StoreError: no model there, or another page serves this folder.
+        UsageError: the port is taken.
+    """
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with _alone(studies), _listening(port) as listener:
+        number = listener.getsockname()[1]
+        hosts = frozenset(f"{host}:{number}" for host in HOSTS)
+        app = page_app(model, studies, token, hosts, settings)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,  # addresses hold the token once, and ids
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=SECONDS_TO_END,
+            )
+        )
+        tell(f"http://{LOOPBACK}:{number}/?token={token}")
+        with suppress(KeyboardInterrupt):  # which is how a page is ended
+            server.run(sockets=[listener])
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError as error:
+            raise UsageError(
+                "--port",
+                got=f"{port}, which another program uses" if port else "no free port",
+                expected="a free port",
+                do="choose another, or 0 for any that is free",
+            ) from error
+        listener.listen(socket.SOMAXCONN)
+        yield listener
+
+
+@contextmanager
+def _alone(studies: Path) -> Iterator[None]:
+    """Two programs on one folder would both read its studies."""
+    studies.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (studies / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                studies,
+                got="a folder that another page serves",
+                expected="one of its own",
+                do="end the other page, or choose another folder with -o",
+            ) from error
+        yield

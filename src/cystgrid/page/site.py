@@ -1,0 +1,138 @@
+"""What every route of the page needs: the studies, the model, and how to look one of them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+
+from cystgrid.page.jobs import Job, Jobs, State
+from cystgrid.page.reader import Reader
+from cystgrid.page.requests import Request, asked_patient
+from cystgrid.page.results import RESULT, Result, read_result
+from cystgrid.page.settings import PageSettings
+from cystgrid.page.studies import Study, find_study, read_study, write_study
+from cystgrid.page.worker import Worker
+from cystgrid.preparation.patient import check_complete
+from cystgrid.provenance import digest
+
+RETRY_SECONDS = "60"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The page's parts.
+
+    Attributes:
+        settings: bounds.
+        jobs: every study.
+        reader: the model.
+        worker: that reads the studies.
+    """
+
+    settings: PageSettings
+    jobs: Jobs
+    reader: Reader
+    worker: Worker
+
+    def job(self, job: str) -> Job:
+        """A study's row.
+
+        Raises:
+            HTTPException: 404, there is none.
+        """
+        found = self.jobs.get(job)
+        if found is None:
+            raise HTTPException(404, "There is no such study; it may have been deleted.")
+        return found
+
+    def study(self, job: str) -> Study:
+        """What its upload holds."""
+        return read_study(self.jobs.place(self.job(job).id))
+
+    def result(self, job: str) -> tuple[Result, Path]:
+        """Its result, and where that lies.
+
+        Raises:
+            HTTPException: 404, it has none yet.
+        """
+        if self.job(job).state is not State.DONE:
+            raise HTTPException(404, "This study has no result yet.")
+        folder = self.jobs.place(job) / RESULT
+        return read_result(folder), folder
+
+    def reference(self, job: str, key: str) -> str:
+        """The scan of a key, as ``read_scan`` takes it."""
+        return str(self.jobs.place(job).absolute() / self.study(job).of(key).reference)
+
+    def others_of(self, job: Job) -> list[Job]:
+        """Read studies of the same patient, the latest first."""
+        return [
+            other
+            for other in self.jobs.all()
+            if other.patient_key == job.patient_key
+            and other.id != job.id
+            and other.state is State.DONE
+        ]
+
+    def refuse_full(self) -> None:
+        """Refuse another upload where too many studies are kept.
+
+        Raises:
+            HTTPException: 503, with the time after which to try again.
+        """
+        if len(self.jobs.all()) >= self.settings.max_studies:
+            raise _busy(f"{self.settings.max_studies} studies are kept; delete some of them first.")
+
+    def add(self, job: str, folder: Path, names: dict[str, str]) -> Study:
+        """Look through an upload, and keep it.
+
+        Raises:
+            ScanError: it holds nothing that could be read.
+        """
+        study = find_study(folder, names)
+        write_study(study, folder)
+        self.jobs.add(job, study.patient_key)
+        return study
+
+    def ask(self, job: str, request: Request, patient: str = "") -> None:
+        """Queue a study, after a look at whether what is asked can be done.
+
+        Args:
+            job: the study.
+            request: what is asked.
+            patient: a name typed for a study whose files state none, to find earlier ones by.
+
+        Raises:
+            CystgridError: a scan or a region is missing or not usable.
+            HTTPException: 503 where too many wait, 409 where it is being read already.
+        """
+        found, place = self.job(job), self.jobs.place(job)
+        study = read_study(place)
+        key = found.patient_key
+        if patient and not study.patient:
+            key = digest(["typed", patient])
+            write_study(study.model_copy(update={"patient": patient, "patient_key": key}), place)
+        preparation = self.reader.model.preparation
+        asked = asked_patient(request, study, place, key, preparation.modalities)
+        check_complete(asked, preparation)
+        unknown = set(request.methods) - set(self.reader.methods)
+        if unknown:
+            raise HTTPException(422, "There is no such method for this model.")
+        if self.jobs.waiting() >= self.settings.max_waiting:
+            raise _busy(f"{self.settings.max_waiting} studies are waiting; try again in a minute.")
+        if not self.jobs.queue(job, key, request.model_dump(mode="json")):
+            raise HTTPException(409, "This study is being read already.")
+        self.worker.wake()
+
+
+def _busy(sentence: str) -> HTTPException:
+    return HTTPException(503, sentence, {"Retry-After": RETRY_SECONDS})
+
+
+def site_of(http: HttpRequest) -> Site:
+    """The site of a request's application."""
+    site: Site = http.app.state.site
+    return site
