@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.manifest import read_manifest
-from cystgrid.cohort.phantom import write_phantom_cohort
-from cystgrid.cohorts import run_prepare
 from cystgrid.outputs.dicom.codes import class_code, own
 from cystgrid.outputs.dicom.making import Making, placed, volume_of
 from cystgrid.outputs.dicom.parametric_map import parametric_map
@@ -25,32 +23,11 @@ from cystgrid.outputs.dicom.structured_report import content_tree
 from cystgrid.preparation.region_on_scan import region_on_scan
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.provenance import NOTICE, sha256_files
-from cystgrid.runs import run_train
 from cystgrid.scans.reading import read_as_stored, scan_files
 from cystgrid.scans.settings import ReadSettings
 from cystgrid.service import Service
-from cystgrid.study import Study
+from small_model import write_small_model
 
-STUDY = """
-[preparation]
-cell = 16
-[preparation.n4]
-enabled = false
-[splits]
-folds = 3
-[grid]
-cells = 4
-[models]
-names = ["vit"]
-vit = "tiny"
-weights = "none"
-[training]
-epochs = 1
-warmup = 0
-[deploy]
-folds = 3
-members = 1
-"""
 KINDS = {"report", "map-rollout", "map-picture", "grid-picture", "region"}
 
 
@@ -62,16 +39,7 @@ def cystgrid(*words):
 def world(tmp_path_factory):
     """A model, two patients in DICOM (one with a box), their answers and DICOM results."""
     folder = tmp_path_factory.mktemp("dicom")
-    cohort = write_phantom_cohort(folder / "phantoms", patients=9, seed=4, reduction=4.0)
-    new = write_phantom_cohort(
-        folder / "new", patients=2, seed=5, reduction=4.0, image_format="dicom"
-    )
-    text = new.read_text("utf-8").replace("truth/P002/pancreas.nii.gz", '"-60,60,-50,40,-40,30"')
-    new.write_text(text, "utf-8")
-    (folder / "study.toml").write_text(STUDY)
-    study = Study.read(folder / "study.toml")
-    run_prepare(cohort, folder / "prepared", study, workers=0, quiet=True)
-    run_train(folder / "prepared", folder / "model", study, workers=0, quiet=True)
+    new = write_small_model(folder)
     before = sha256_files(sorted((folder / "new/scans").rglob("*.dcm")))
     done = cystgrid("predict", folder / "model", new, "-o", folder / "answers",
                     "--dicom-out", folder / "results", "--workers", 0)  # fmt: skip

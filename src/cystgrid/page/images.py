@@ -20,6 +20,7 @@ from cystgrid.page.pictures import (
     map_png,
     opened,
     scale_png,
+    scale_table,
     scan_png,
 )
 from cystgrid.page.planes import NORMAL, Axis, Frame
@@ -41,6 +42,12 @@ OLDEST = (1980, 1, 1, 0, 0, 0)
 def scale() -> Response:
     """From 1 to 8 or more times the even share, on a logarithmic scale, left to right."""
     return Response(scale_png(), media_type=PNG)
+
+
+@router.get("/scale.json", summary="The colours of maps as a table")
+def scale_as_table() -> dict[str, list[int]]:
+    """R, G, B, A and index I of 256 colours from 0 to 8 times the even share."""
+    return scale_table()
 
 
 @router.get("/studies/{job}/frame/{ground}", summary="Edges in mm and numbers of planes of a scan")

@@ -170,11 +170,15 @@ def _result_page(site: Site, job: Job, held: Study) -> str:
     result, _ = site.result(job.id)
     asked = Asked.model_validate(job.request)
     ground = getattr(asked, result.reference)
+    shown = next(
+        (number for number, made in enumerate(result.maps)
+         if made.explained in ("", result.predicted)), 0,
+    )  # fmt: skip
     others = [(other, site.study(other.id)) for other in site.others_of(job)]
     return render(
         "result.html.j2",
         job=job, study=held, result=result, asked=asked, ground=ground, others=others,
-        archive=False, sent="",
+        archive=False, sent="", shown=shown,
         frame=frame_of(site.reference(job.id, ground)), viewer=has_viewer(),
         modalities=[n for n in site.reader.model.preparation.modalities if getattr(asked, n)],
     )  # fmt: skip

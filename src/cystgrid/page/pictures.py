@@ -21,7 +21,7 @@ DISPLAY_PERCENTILES = (1.0, 99.5)
 KEPT_SCANS = 6
 """In memory: two scans and their maps, while somebody scrolls through them."""
 
-SCALE_PIXELS = 200
+SCALE_PIXELS, TABLE_STEPS = 200, 256
 
 LEAST_THRESHOLD, MOST_THRESHOLD = EVEN, MOST
 
@@ -71,6 +71,15 @@ def coloured(values: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]
     colours = relevance_colours(steps)
     colours[..., 3] = values > threshold
     return np.rint(colours * 255).astype(np.uint8)
+
+
+def scale_table() -> dict[str, list[int]]:
+    """The same colours from 0 to ``MOST`` in equal steps of an even share, for a viewer's table."""
+    index = np.arange(TABLE_STEPS)
+    values = (index / (TABLE_STEPS - 1) * MOST).astype(np.float32)
+    colours = coloured(values, 0)
+    table = {name: colours[:, channel].tolist() for channel, name in enumerate("RGB")}
+    return {**table, "A": [255] * TABLE_STEPS, "I": index.tolist()}
 
 
 def scale_png() -> bytes:

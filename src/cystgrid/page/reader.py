@@ -137,7 +137,7 @@ class Reader:
         try:
             made = results.write(patient, reading.prepared, reading.answer)
         except ScanError as error:
-            return (), f"{error.got}".capitalize()
+            return (), error.got[:1].upper() + error.got[1:]
         return tuple(str(path.relative_to(folder.parent)) for path in made), ""
 
     def _maps(self, made: Explanation, folder: Path) -> list[MapRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cystgrid.cohort.manifest import Patient, box_edges
+from cystgrid.cohort.manifest import Patient, box_edges, is_box
 from cystgrid.errors import CohortError, ScanError
 from cystgrid.page.studies import Study
 from cystgrid.settings import Settings
@@ -87,7 +87,7 @@ def _region(request: Request, study: Study, folder: Path) -> str | None:
         return f"{mask}#label={request.label}" if request.label else mask
     if not request.box:
         return None
-    if box_edges(request.box) is None:
+    if not is_box(request.box) or box_edges(request.box) is None:
         raise CohortError(
             "region", got="no box", expected="six numbers in mm, each first below its second",
             do="draw the box, or correct the numbers",

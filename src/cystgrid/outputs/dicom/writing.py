@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,15 +77,17 @@ def write_dicom(
         created,
     )
     try:
-        made = dict(_objects(model, told, making))
-        report = structured_report(
-            model.classes,
-            told.answer.probabilities,
-            f"{model.name} on {model.inputs}",
-            (*told.answer.flags, *_calibration(model, told.answer)),
-            list(made.values()),
-            making,
-        )
+        with warnings.catch_warnings():  # highdicom's remarks repeat the patient's name
+            warnings.filterwarnings("ignore", module="highdicom")
+            made = dict(_objects(model, told, making))
+            report = structured_report(
+                model.classes,
+                told.answer.probabilities,
+                f"{model.name} on {model.inputs}",
+                (*told.answer.flags, *_calibration(model, told.answer)),
+                list(made.values()),
+                making,
+            )
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ScanError(
             told.sources.reference,

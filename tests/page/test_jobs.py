@@ -1,0 +1,90 @@
+"""Studies in SQLite: what a restart finds, and which step follows which."""
+
+import pytest
+
+from cystgrid.errors import StoreError
+from cystgrid.page.jobs import Jobs, State
+
+
+def added(jobs):
+    job, folder = jobs.begin()
+    (folder / "scan").write_text("x")
+    jobs.add(job, "key")
+    return job
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    return Jobs(tmp_path)
+
+
+def state(jobs, job):
+    return jobs.get(job).state
+
+
+def test_the_one_that_has_waited_longest_is_next(jobs):
+    one, two = added(jobs), added(jobs)
+    assert jobs.next() is None  # nobody asked yet
+    assert jobs.queue(two, "key", {})
+    assert jobs.queue(one, "key", {"box": "1"})
+    assert not jobs.queue(one, "key", {})  # it waits already
+    assert jobs.ahead_of(jobs.get(one)) == 1
+    assert jobs.next().id == two
+    assert jobs.next().id == one
+    assert jobs.next() is None
+    assert jobs.get(one).request == {"box": "1"}
+
+
+def test_a_restart_reads_again_what_was_being_read(tmp_path):
+    jobs = Jobs(tmp_path)
+    names = [added(jobs) for _ in range(5)]
+    for name in names[:4]:
+        jobs.queue(name, "key", {})
+    for _ in range(3):
+        jobs.next()
+    jobs.progress(names[0], "Grading", 1, 3)
+    jobs.cancel(names[1])
+    jobs.end(names[2], State.DONE)
+    again = Jobs(tmp_path)
+    again.resume()
+    assert [state(again, name) for name in names] == [
+        "queued",
+        "cancelled",
+        "done",
+        "queued",
+        "new",
+    ]
+    assert again.get(names[0]).stage == ""
+    assert again.next().id == names[0]
+
+
+def test_cancelling_ends_what_waits_and_asks_what_runs(jobs):
+    waits, runs = added(jobs), added(jobs)
+    jobs.queue(runs, "key", {})
+    jobs.next()
+    jobs.queue(waits, "key", {})
+    for name in (waits, runs):
+        jobs.cancel(name)
+    assert (state(jobs, waits), state(jobs, runs)) == ("cancelled", "cancelling")
+    assert not jobs.progress(runs, "Grading", 1, 3)
+    jobs.end(runs, State.CANCELLED)
+    jobs.end(runs, State.DONE)  # it has ended already
+    assert state(jobs, runs) == "cancelled"
+    assert jobs.queue(runs, "key", {})  # and may be asked for anew
+
+
+def test_a_study_is_removed_with_its_files_but_not_under_the_readers_hands(jobs):
+    job = added(jobs)
+    jobs.queue(job, "key", {})
+    jobs.next()
+    with pytest.raises(StoreError, match="cancel it first"):
+        jobs.delete(job)
+    jobs.end(job, State.DONE)
+    jobs.delete(job)
+    assert jobs.get(job) is None
+    assert not jobs.place(job).exists()
+
+
+def test_images_of_patients_are_for_whoever_started_the_page(jobs):
+    job = added(jobs)
+    assert jobs.place(job).stat().st_mode & 0o077 == 0
