@@ -3,7 +3,6 @@
 
 import { Niivue, SLICE_TYPE } from "@niivue/niivue";
 
-const MAP_COLOURS = "relevance";
 const MOST = 8; // the end of the colours, in even shares
 const VIEWS: Record<string, SLICE_TYPE> = {
   "all three": SLICE_TYPE.MULTIPLANAR,
@@ -57,7 +56,7 @@ async function start(place: HTMLElement, page: HTMLElement): Promise<void> {
   place.append(view.label, panes);
   const viewers: Niivue[] = [];
   for (const [name, key] of scans.trim().split(" ").map((one) => one.split("="))) {
-    viewers.push(await pane(panes, name, `/api/studies/${job}/volumes/${key}.nii.gz`, colours));
+    viewers.push(await pane(panes, name, `/api/studies/${job}/volumes/${key}.nii.gz`));
   }
   for (const one of viewers) {
     const others = viewers.filter((other) => other !== one);
@@ -66,16 +65,22 @@ async function start(place: HTMLElement, page: HTMLElement): Promise<void> {
   view.list.addEventListener("input", () => {
     for (const one of viewers) one.setSliceType(VIEWS[view.list.value]);
   });
-  const lay = () => layMap(viewers, job);
+  const lay = () => layMap(viewers, job, colours);
   control("map")?.addEventListener("input", lay);
   for (const id of ["opacity", "threshold"]) {
-    control(id)?.addEventListener("input", () => viewers.forEach(adjust));
+    control(id)?.addEventListener("input", () => viewers.forEach((one) => adjust(one, colours)));
   }
   await lay();
+  const bounds = (page.dataset.region ?? "").split(",").map(Number);
+  const middle = [0, 1, 2].map((n) => (bounds[n] + bounds[n + 3]) / 2);
+  for (const one of viewers) {
+    one.scene.crosshairPos = one.mm2frac(middle as [number, number, number]);
+    one.drawScene();
+  }
   place.dataset.ready = "yes";
 }
 
-async function pane(panes: HTMLElement, name: string, url: string, colours: Colours): Promise<Niivue> {
+async function pane(panes: HTMLElement, name: string, url: string): Promise<Niivue> {
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
   caption.textContent = name.toUpperCase();
@@ -83,7 +88,10 @@ async function pane(panes: HTMLElement, name: string, url: string, colours: Colo
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${name.toUpperCase()} as a volume with the map over it`);
   canvas.tabIndex = 0;
-  figure.append(caption, canvas);
+  const frame = document.createElement("div"); // the canvas takes its height from it
+  frame.className = "volume";
+  frame.append(canvas);
+  figure.append(caption, frame);
   panes.append(figure);
   const viewer = new Niivue({
     isRadiologicalConvention: true,
@@ -92,36 +100,41 @@ async function pane(panes: HTMLElement, name: string, url: string, colours: Colo
     isNearestInterpolation: true, // no value is made up between a map's voxels
     multiplanarForceRender: true,
     dragAndDropEnabled: false,
+    crosshairWidth: 0.5,
+    crosshairWidthUnit: "mm",
+    crosshairColor: [1, 0.84, 0.37, 0.8],
     backColor: [0, 0, 0, 1],
     logLevel: "error",
   });
   await viewer.attachToCanvas(canvas);
-  viewer.addColormap(MAP_COLOURS, colours);
-  await viewer.loadVolumes([{ url, colormap: "gray" }]);
+  await viewer.loadVolumes([{ url, colormap: "gray", percentileFrac: 0.005 }]);
   return viewer;
 }
 
-async function layMap(viewers: Niivue[], job: string): Promise<void> {
+async function layMap(viewers: Niivue[], job: string, colours: Colours): Promise<void> {
   const map = control("map")?.value;
   for (const viewer of viewers) {
     while (viewer.volumes.length > 1) viewer.removeVolumeByIndex(1);
     if (!map) continue;
     await viewer.addVolumeFromUrl({
       url: `/api/studies/${job}/map-volumes/${map}.nii.gz`,
-      colormap: MAP_COLOURS,
-      cal_min: 1,
+      cal_min: 0,
       cal_max: MOST,
     });
-    adjust(viewer);
+    adjust(viewer, colours);
   }
 }
 
-function adjust(viewer: Niivue): void {
+// The colours stay where they are, and those below the threshold are clear: NiiVue's own threshold
+// would move the colours, or fade what is below it.
+function adjust(viewer: Niivue, colours: Colours): void {
   const over = viewer.volumes[1];
   if (!over) return;
-  over.colormapType = 1; // colours from 0 on, nothing below cal_min: a threshold moves no colour
-  over.cal_min = Math.max(Number(control("threshold")?.value ?? 1), 1);
-  over.cal_max = MOST;
+  const threshold = Number(control("threshold")?.value ?? 1);
+  const name = `relevance-${threshold}`;
+  const first = Math.ceil((threshold / MOST) * (colours.I.length - 1));
+  viewer.addColormap(name, { ...colours, A: colours.A.map((a, index) => (index < first ? 0 : a)) });
+  viewer.setColormap(over.id, name);
   viewer.setOpacity(1, Number(control("opacity")?.value ?? 50) / 100);
   viewer.updateGLVolume();
 }

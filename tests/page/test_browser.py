@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 
+from cystgrid.page.rendering import has_viewer
 from cystgrid.provenance import NOTICE
 from page.conftest import BOX
 
@@ -39,12 +40,19 @@ def link(world, tmp_path_factory):
     assert told == ""  # neither warnings nor names
 
 
-@pytest.fixture(params=[WITHOUT_WEBGL, WITH_WEBGL], ids=["pictures", "webgl"])
-def tab(request, link):
+@pytest.fixture(params=[False, True], ids=["pictures", "webgl"])
+def webgl(request):
+    return request.param
+
+
+@pytest.fixture
+def tab(webgl, link):
     """A browser that has opened the link; any fault in its console fails the test."""
     faults = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=request.param)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=WITH_WEBGL if webgl else WITHOUT_WEBGL
+        )
         page = browser.new_page(viewport={"width": 820, "height": 1180}, accept_downloads=True)
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -63,7 +71,7 @@ def check(page):
     assert page.locator(".notice").is_visible()
 
 
-def test_from_a_dropped_study_to_its_answer(tab, world, tmp_path):
+def test_from_a_dropped_study_to_its_answer(tab, webgl, world, tmp_path):
     archive = tmp_path / "study.zip"
     with zipfile.ZipFile(archive, "w") as made:
         for path in sorted((world / "new/scans/P001").rglob("*.dcm")):
@@ -77,6 +85,7 @@ def test_from_a_dropped_study_to_its_answer(tab, world, tmp_path):
     tab.wait_for_selector("#linked")
     tab.wait_for_load_state("networkidle")
     check(tab)
+    _volumes(tab, webgl)
     _scroll_and_look(tab)
     _take_away(tab)
     tab.goto(tab.url.rpartition("/studies/")[0] + "/help")
@@ -130,6 +139,26 @@ def _scroll_and_look(tab):
     assert "/sagittal/" in t1.get_attribute("href")
     tab.select_option("#map", "")
     assert over.evaluate("image => getComputedStyle(image).display") == "none"
+
+
+def _volumes(tab, webgl):
+    """T1 and T2 as volumes with the map over them; or a sentence where there is no WebGL2."""
+    if not has_viewer():
+        return  # npm was not there when the package was made
+    if not webgl:
+        assert "no WebGL2" in tab.inner_text("#viewer")
+        return
+    tab.click("#viewer button")
+    tab.wait_for_selector("#viewer[data-ready]")
+    check(tab)
+    drawn = tab.locator("#viewer canvas").first.screenshot()
+    tab.select_option("#viewer select", "3-D")
+    tab.wait_for_timeout(500)
+    assert tab.locator("#viewer canvas").first.screenshot() != drawn
+    tab.select_option("#viewer select", "all three")
+    tab.locator("#threshold").fill("8")
+    tab.wait_for_timeout(500)
+    assert tab.locator("#viewer canvas").first.screenshot() != drawn  # the map is clear now
 
 
 def _take_away(tab):
