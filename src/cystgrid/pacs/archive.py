@@ -1,232 +1,104 @@
-"""What an archive is asked, and what it answers: the same by both protocols."""
+"""An archive as the rest of cystgrid knows it: patient, whole, and the same by both protocols."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pydicom import Dataset
+from cystgrid.pacs.connection import Connection
+from cystgrid.pacs.fetching import Fetch
+from cystgrid.pacs.patience import Patience, Sleep, patiently
+from cystgrid.pacs.rows import InstanceRow, Query, StudyRow, asked_uid
+from cystgrid.pacs.sending import SendReport, send
+from cystgrid.pacs.settings import PacsSettings
 
-from cystgrid.errors import ArchiveError, UsageError
-
-PAGE = 100
-"""Studies, or instances, asked for at a time."""
-
-MOST_INSTANCES = 100_000
-"""Of one study. An archive that lists more repeats itself."""
-
-UID_TEXT = re.compile(r"[0-9]+(\.[0-9]+)*")
-DATE_RANGE = re.compile(r"[0-9]{8}|[0-9]{8}-([0-9]{8})?|-[0-9]{8}")
-
-Receive = Callable[[bytes], None]
-"""Takes one instance as the bytes of a DICOM file."""
-
-
-def sound_uid(stated: object) -> str:
-    """The UID, or nothing where ``stated`` is none: it becomes a file's name (PS3.5, 9.1)."""
-    text = str(stated or "").strip(" \0")
-    return text if len(text) <= 64 and UID_TEXT.fullmatch(text) else ""
-
-
-def asked_uid(stated: str, option: str) -> str:
-    """A UID that a user typed.
-
-    Raises:
-        UsageError: it is none.
-    """
-    found = sound_uid(stated)
-    if not found:
-        raise UsageError(
-            option,
-            got=repr(stated),
-            expected="a StudyInstanceUID: digits and dots, at most 64",
-            do="copy it from `cystgrid pacs find`",
-        )
-    return found
+Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Query:
-    """Which studies are looked for; what is empty matches everything.
+class Archive:
+    """An archive. What is asked is tried again while the archive is down, as ``patience`` says.
 
     Attributes:
-        study_uid: ``StudyInstanceUID``.
-        patient: ``PatientID``; ``*`` and ``?`` are wildcards.
-        date: ``YYYYMMDD``, or a range ``YYYYMMDD-YYYYMMDD`` with an open end.
-        modality: of which the study has a series: ``MR``.
-        description: ``StudyDescription``; with wildcards.
+        connection: to it.
+        patience: time-outs and retries.
+        sleep: waits between tries.
     """
 
-    study_uid: str = ""
-    patient: str = field(default="", repr=False)
-    date: str = ""
-    modality: str = ""
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        if self.date and not DATE_RANGE.fullmatch(self.date):
-            raise UsageError(
-                "--date",
-                got=repr(self.date),
-                expected="YYYYMMDD or YYYYMMDD-YYYYMMDD, either end open",
-                do="write it so: 20240101-20240131",
-            )
-        for value in (self.patient, self.modality, self.description):
-            if "\\" in value or not value.isprintable():
-                raise UsageError(
-                    "--patient, --modality or --description",
-                    got="a backslash or a character that cannot be printed",
-                    expected="one value, * and ? as wildcards",
-                    do="ask for one value at a time",
-                )
-
-    @property
-    def filters(self) -> dict[str, str]:
-        """DICOM keywords and the values that they must match."""
-        stated = {
-            "StudyInstanceUID": self.study_uid,
-            "PatientID": self.patient,
-            "StudyDate": self.date,
-            "ModalitiesInStudy": self.modality.upper(),
-            "StudyDescription": self.description,
-        }
-        return {keyword: value for keyword, value in stated.items() if value}
-
-
-STUDY_KEYWORDS = (
-    "StudyInstanceUID", "PatientID", "StudyDate", "StudyDescription", "ModalitiesInStudy",
-    "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
-)  # fmt: skip
-INSTANCE_KEYWORDS = ("SOPInstanceUID", "SeriesInstanceUID", "SOPClassUID")
-
-
-@dataclass(frozen=True)
-class StudyFound:
-    """One study as the archive lists it; its ``repr`` names nobody.
-
-    Attributes:
-        study_uid: ``StudyInstanceUID``.
-        patient: ``PatientID``; shown only by the command that looks for it.
-        date: ``YYYYMMDD`` or empty.
-        description: as the scanner wrote it.
-        modalities: those in the study, sorted; empty where the archive does not say.
-        series, instances: how many; None where the archive does not say.
-    """
-
-    study_uid: str
-    patient: str = field(repr=False)
-    date: str
-    description: str = field(repr=False)
-    modalities: tuple[str, ...]
-    series: int | None
-    instances: int | None
-
-    @classmethod
-    def of(cls, answer: Dataset, where: str) -> StudyFound:
-        """From a C-FIND or QIDO-RS answer.
-
-        Raises:
-            ArchiveError: it holds no UID.
-        """
-        uid = sound_uid(answer.get("StudyInstanceUID"))
-        if not uid:
-            raise _no_uid(where, "a study", "StudyInstanceUID")
-        modalities = answer.get("ModalitiesInStudy") or ()
-        listed = [modalities] if isinstance(modalities, str) else list(modalities)
-        return cls(
-            uid,
-            str(answer.get("PatientID") or ""),
-            str(answer.get("StudyDate") or ""),
-            str(answer.get("StudyDescription") or ""),
-            tuple(sorted(filter(None, map(str, listed)))),
-            _count(answer, "NumberOfStudyRelatedSeries"),
-            _count(answer, "NumberOfStudyRelatedInstances"),
-        )
-
-
-@dataclass(frozen=True, order=True)
-class InstanceFound:
-    """One instance as the archive lists it.
-
-    Attributes:
-        series_uid, uid: ``SeriesInstanceUID``, ``SOPInstanceUID``.
-        kind: ``SOPClassUID``; empty where the archive does not say.
-    """
-
-    series_uid: str
-    uid: str
-    kind: str = ""
-
-    @classmethod
-    def of(cls, answer: Dataset, where: str, series_uid: str = "") -> InstanceFound:
-        """From a C-FIND or QIDO-RS answer, of a series that may be known already.
-
-        Raises:
-            ArchiveError: a UID is missing.
-        """
-        uid = sound_uid(answer.get("SOPInstanceUID"))
-        series_uid = series_uid or sound_uid(answer.get("SeriesInstanceUID"))
-        if not uid or not series_uid:
-            raise _no_uid(where, "an instance", "SOPInstanceUID and SeriesInstanceUID")
-        return cls(series_uid, uid, sound_uid(answer.get("SOPClassUID")))
-
-
-class Archive(Protocol):
-    """An archive. Every call may raise ``ArchiveDownError``, after which it may be made again."""
+    connection: Connection
+    patience: Patience = Patience()
+    sleep: Sleep = time.sleep
 
     @property
     def name(self) -> str:
         """How messages call it; holds no secret."""
-        ...
+        return self.connection.name
 
-    def find(self, query: Query, limit: int) -> Iterator[StudyFound]:
-        """At most ``limit`` studies, each once, in the archive's order."""
-        ...
+    def find(self, query: Query) -> list[StudyRow]:
+        """The studies that match, at most ``query.limit``.
 
-    def instances(self, study_uid: str) -> tuple[InstanceFound, ...]:
-        """Every instance of a study, sorted; none where the archive has no such study."""
-        ...
+        Raises:
+            ArchiveError: the archive refuses, is not there, or answers what it must not.
+        """
+        return patiently(
+            lambda: list(self.connection.find(query)), self.patience, sleep=self.sleep
+        )
 
-    def fetch(self, study_uid: str, wanted: Sequence[InstanceFound], receive: Receive) -> None:
-        """Hand over instances, in any order; what the archive leaves out is not noticed here."""
-        ...
+    def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
+        """Every instance that the archive lists for a study; none where it has no such study.
 
-    def store(self, objects: Sequence[bytes]) -> None:
-        """Store DICOM files; that they are there is not confirmed here."""
-        ...
+        Raises:
+            ArchiveError: as ``find``.
+        """
+        return patiently(
+            lambda: self.connection.instances(study_uid), self.patience, sleep=self.sleep
+        )
+
+    def fetch(
+        self, study_uid: str, folder: Path, advance: Advance = lambda count: None
+    ) -> Path:
+        """Fetch a study as ``folder/<study>/<series>/<instance>.dcm``; returns ``folder/<study>``.
+
+        A fetch that was cut short goes on where it was; a folder of that name is a whole study.
+
+        Raises:
+            UsageError: no UID.
+            ArchiveError: as ``Fetch.fetch``.
+        """
+        fetch = Fetch(self.connection, self.patience, self.sleep)
+        return fetch.fetch(asked_uid(study_uid, "StudyInstanceUID"), folder, advance)
+
+    def send(
+        self, paths: Sequence[Path], advance: Advance = lambda count: None
+    ) -> SendReport:
+        """Store DICOM files, or all of a folder; sent twice, they are stored once.
+
+        Raises:
+            UsageError: no files.
+            ScanError: a file that is no DICOM.
+            ArchiveError: the archive refuses, is not there, or does not show what was stored.
+        """
+        return send(self.connection, paths, self.patience, self.sleep, advance)
 
 
-def distinct(found: Sequence[InstanceFound], where: str) -> tuple[InstanceFound, ...]:
-    """Sorted, each once.
+def open_archive(settings: PacsSettings) -> Archive:
+    """The archive that the settings name; nothing is sent yet.
 
     Raises:
-        ArchiveError: one UID stands in two series.
+        SettingsError: the environment variable of a secret is not set; certificates are no use.
     """
-    by_uid: dict[str, InstanceFound] = {}
-    for one in found:
-        if by_uid.setdefault(one.uid, one).series_uid != one.series_uid:
-            raise ArchiveError(
-                where,
-                got=f"instance {one.uid} in two series",
-                expected="every SOPInstanceUID once",
-                do="have the archive's administrator look at this study",
-            )
-    return tuple(sorted(by_uid.values()))
+    return Archive(_connection(settings), settings.patience)
 
 
-def _count(answer: Dataset, keyword: str) -> int | None:
-    try:
-        return int(answer.get(keyword))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
+def _connection(settings: PacsSettings) -> Connection:
+    if settings.protocol == "dicomweb":
+        from cystgrid.pacs.dicomweb import DicomWeb
 
+        assert settings.dicomweb is not None, "checked when the settings were read"
+        return DicomWeb(settings.dicomweb, settings.patience)
+    from cystgrid.pacs.dimse import Dimse
 
-def _no_uid(where: str, what: str, keyword: str) -> ArchiveError:
-    return ArchiveError(
-        where,
-        got=f"{what} without {keyword}",
-        expected="the UIDs of everything that it lists",
-        do="have the archive's administrator look at this study",
-    )
+    assert settings.dimse is not None, "checked when the settings were read"
+    return Dimse(settings.dimse, settings.patience)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -67,6 +67,13 @@ class Certificates(Settings):
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("cert_file beside key_file")
         return self
+
+    @property
+    def cert(self) -> tuple[str, str] | str | None:
+        """Our certificate, as requests takes it."""
+        if self.cert_file is None or self.key_file is None:
+            return str(self.cert_file) if self.cert_file else None
+        return str(self.cert_file), str(self.key_file)
 
 
 class DicomWebSettings(Certificates):
@@ -156,3 +163,27 @@ class PacsSettings(Settings):
         if {"dicomweb": self.dicomweb, "dimse": self.dimse}[self.protocol] is None:
             raise ValueError(f"a table [{self.protocol}], as protocol says")
         return self
+
+    @classmethod
+    def read(cls, path: Path) -> PacsSettings:
+        """Read the file; paths in it are relative to it.
+
+        Raises:
+            SettingsError: no such file, not TOML, an unknown key or an impossible value.
+        """
+        return _placed(cls.read_toml(path, "settings of an archive"), path.absolute().parent)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def _placed(settings: S, folder: Path) -> S:
+    """The same with every relative path laid in ``folder``."""
+    placed: dict[str, object] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            placed[name] = folder / value
+        elif isinstance(value, Settings):
+            placed[name] = _placed(value, folder)
+    return settings.model_copy(update=placed)
