@@ -28,7 +28,7 @@ class Archive:
     """
 
     connection: Connection
-    patience: Patience = Patience()
+    patience: Patience
     sleep: Sleep = time.sleep
 
     @property
@@ -42,9 +42,7 @@ class Archive:
         Raises:
             ArchiveError: the archive refuses, is not there, or answers what it must not.
         """
-        return patiently(
-            lambda: list(self.connection.find(query)), self.patience, sleep=self.sleep
-        )
+        return patiently(lambda: list(self.connection.find(query)), self.patience, sleep=self.sleep)
 
     def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
         """Every instance that the archive lists for a study; none where it has no such study.
@@ -56,9 +54,7 @@ class Archive:
             lambda: self.connection.instances(study_uid), self.patience, sleep=self.sleep
         )
 
-    def fetch(
-        self, study_uid: str, folder: Path, advance: Advance = lambda count: None
-    ) -> Path:
+    def fetch(self, study_uid: str, folder: Path, advance: Advance = lambda count: None) -> Path:
         """Fetch a study as ``folder/<study>/<series>/<instance>.dcm``; returns ``folder/<study>``.
 
         A fetch that was cut short goes on where it was; a folder of that name is a whole study.
@@ -70,9 +66,7 @@ class Archive:
         fetch = Fetch(self.connection, self.patience, self.sleep)
         return fetch.fetch(asked_uid(study_uid, "StudyInstanceUID"), folder, advance)
 
-    def send(
-        self, paths: Sequence[Path], advance: Advance = lambda count: None
-    ) -> SendReport:
+    def send(self, paths: Sequence[Path], advance: Advance = lambda count: None) -> SendReport:
         """Store DICOM files, or all of a folder; sent twice, they are stored once.
 
         Raises:

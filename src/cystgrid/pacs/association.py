@@ -41,7 +41,8 @@ def associated(
         settings: the archive's address and titles.
         patience: time-outs.
         contexts: what is to be spoken about, at most ``MOST_CONTEXTS``.
-        ext_neg, handlers: as pynetdicom takes them.
+        ext_neg: roles, as pynetdicom takes them.
+        handlers: of events, as pynetdicom takes them.
 
     Raises:
         ArchiveDeniedError: the archive does not know one of the titles.
@@ -83,7 +84,7 @@ def broken_off(settings: DimseSettings, what: str) -> ArchiveDownError:
         called(settings),
         got=f"an association that broke off at {what}",
         expected="an answer",
-        do="look into the archive's log, or try later",
+        do=f"see the archive's log: it may let {settings.calling} do less than is asked",
     )
 
 
@@ -123,8 +124,8 @@ def _wrong_address(settings: DimseSettings) -> Iterator[None]:
 
 
 def _not_established(association: Association, settings: DimseSettings) -> ArchiveError:
-    if association.is_rejected:
-        answer = association.acceptor.primitive
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
         kind = ArchiveDownError if answer.result == TRANSIENT else ArchiveDeniedError
         return kind(
             called(settings),
@@ -132,7 +133,7 @@ def _not_established(association: Association, settings: DimseSettings) -> Archi
             expected=f"to be let in as {settings.calling}",
             do=f"check called and calling, and have the archive know {settings.calling}",
         )
-    if association.acceptor.primitive is not None and association.rejected_contexts:
+    if answer is not None and association.rejected_contexts:
         return ArchiveError(
             called(settings),
             got="nothing of what was asked for accepted",

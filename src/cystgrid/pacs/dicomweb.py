@@ -164,8 +164,22 @@ class DicomWeb:
         )
 
 
+class WildcardSession(requests.Session):
+    """Leaves wildcards as they are.
+
+    dicomweb-client writes ``*`` as ``%2A``, which Orthanc 1.10 takes for a letter; in a query
+    (RFC 3986, 3.4) both may stand as they are.
+    """
+
+    def get(self, url: str | bytes, **options: Any) -> requests.Response:
+        """As ``requests.Session.get``."""
+        path, mark, query = str(url).partition("?")
+        query = query.replace("%2A", "*").replace("%3F", "?")
+        return super().get(path + mark + query, **options)
+
+
 def _session(settings: DicomWebSettings) -> requests.Session:
-    session = requests.Session()
+    session = WildcardSession()
     session.max_redirects = 0  # another machine is not to be spoken to, least of all with a secret
     session.verify = str(settings.ca_file) if settings.ca_file else True
     session.cert = settings.cert

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -23,8 +25,8 @@ from pydicom.uid import (
     MRImageStorage,
     RLELossless,
 )
-from pydicom.uid import JPEG2000 as JPEG2000LOSSY
 from pynetdicom import build_context, build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -56,10 +58,13 @@ from cystgrid.pacs.rows import (
 )
 from cystgrid.pacs.settings import DimseSettings
 
+FIND = StudyRootQueryRetrieveInformationModelFind
+GET = StudyRootQueryRetrieveInformationModelGet
+
 SYNTAXES = (
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian, RLELossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless,
-    JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000LOSSY,
+    JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000,
 )  # fmt: skip
 """Taken as they are stored: an archive that has to transcode may refuse, or lose something."""
 
@@ -79,7 +84,11 @@ class Dimse:
     def find(self, query: Query) -> Iterator[StudyRow]:
         """See ``Connection``."""
         seen: set[str] = set()
-        for answer in self._matches("STUDY", STUDY_KEYWORDS, query.filters, query.limit):
+        with self._finding() as association:
+            answers = self._matches(
+                association, "STUDY", STUDY_KEYWORDS, query.filters, query.limit
+            )
+        for answer in answers:
             row = StudyRow.of(answer, self.name)
             if row.study_uid not in seen:
                 seen.add(row.study_uid)
@@ -87,45 +96,48 @@ class Dimse:
 
     def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
         """See ``Connection``: series by series, as hierarchical archives want it."""
-        of_study = {"StudyInstanceUID": study_uid}
-        series = [
-            str(answer.get("SeriesInstanceUID") or "")
-            for answer in self._matches("SERIES", ("SeriesInstanceUID",), of_study, MOST_INSTANCES)
-        ]
-        found = [
-            InstanceRow.of(answer, self.name, series_uid)
-            for series_uid in dict.fromkeys(series)
-            for answer in self._matches(
-                "IMAGE",
-                INSTANCE_KEYWORDS,
-                {**of_study, "SeriesInstanceUID": series_uid},
-                MOST_INSTANCES,
+        asked = {"StudyInstanceUID": study_uid}
+        found: list[InstanceRow] = []
+        with self._finding() as association:
+            series = self._matches(
+                association, "SERIES", ("SeriesInstanceUID",), asked, MOST_INSTANCES
             )
-        ]
+            for uid in dict.fromkeys(str(each.get("SeriesInstanceUID") or "") for each in series):
+                of_series = {**asked, "SeriesInstanceUID": uid}
+                found += [
+                    InstanceRow.of(answer, self.name, uid)
+                    for answer in self._matches(
+                        association, "IMAGE", INSTANCE_KEYWORDS, of_series, MOST_INSTANCES
+                    )
+                ]
         return distinct(found, self.name)
 
+    def _finding(self) -> AbstractContextManager[Association]:
+        return associated(self._settings, self._patience, [build_context(FIND)])
+
     def _matches(
-        self, level: str, keywords: Iterable[str], filters: dict[str, str], most: int
+        self,
+        association: Association,
+        level: str,
+        keywords: Iterable[str],
+        filters: dict[str, str],
+        most: int,
     ) -> list[Dataset]:
-        """Answers to one C-FIND, at most ``most``."""
+        """Answers to one C-FIND; where there are more than ``most``, the association ends."""
         asked = Dataset()
         asked.SpecificCharacterSet, asked.QueryRetrieveLevel = "ISO_IR 192", level
-        for keyword in keywords:
-            setattr(asked, keyword, filters.get(keyword, ""))
-        for keyword, value in filters.items():
+        for keyword, value in {**dict.fromkeys(keywords, ""), **filters}.items():
             setattr(asked, keyword, value)
-        model = StudyRootQueryRetrieveInformationModelFind
         found: list[Dataset] = []
-        with associated(self._settings, self._patience, [build_context(model)]) as association:
-            for status, answer in association.send_c_find(asked, model):
-                if checked_status(status, self._settings, "a list") not in PENDING:
-                    break
-                if answer is None:
-                    raise self._unreadable("an answer")
-                found.append(answer)
-                if len(found) >= most:
-                    association.abort()  # waiting for all the rest could take for ever
-                    break
+        for status, answer in association.send_c_find(asked, FIND):
+            if checked_status(status, self._settings, "a list") not in PENDING:
+                break
+            if answer is None:
+                raise self._unreadable("an answer")
+            if len(found) >= most:
+                association.abort()  # waiting for all the rest could take for ever
+                break
+            found.append(answer)
         return found
 
     def retrieve(self, study_uid: str, wanted: Sequence[InstanceRow], receive: Receive) -> None:
@@ -148,11 +160,10 @@ class Dimse:
                 return OUT_OF_RESOURCES.start
             return SUCCESS
 
-        model = StudyRootQueryRetrieveInformationModelGet
         contexts = [build_context(kind, syntax) for kind in kinds for syntax in SYNTAXES]
         roles = [build_role(UID(kind), scp_role=True) for kind in kinds]
         with associated(
-            self._settings, self._patience, [build_context(model), *contexts], roles,
+            self._settings, self._patience, [build_context(GET), *contexts], roles,
             [(evt.EVT_C_STORE, take)],
         ) as association:  # fmt: skip
             for series_uid, rows in groupby(sorted(wanted), lambda row: row.series_uid):
@@ -160,7 +171,7 @@ class Dimse:
                     asked = Dataset()
                     asked.QueryRetrieveLevel, asked.StudyInstanceUID = "IMAGE", study_uid
                     asked.SeriesInstanceUID, asked.SOPInstanceUID = series_uid, list(some)
-                    for status, _ in association.send_c_get(asked, model):
+                    for status, _ in association.send_c_get(asked, GET):
                         if failures:
                             raise failures[0]
                         checked_status(status, self._settings, f"series {series_uid}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ class Fetch:
             whole.rename(part)  # the study has grown: what is there needs not come again
         part.mkdir(parents=True, exist_ok=True)
         self._gather(study_uid, part, rows, advance)
-        os.replace(part, whole)
+        part.replace(whole)
         return whole
 
     def _listed(self, study_uid: str) -> tuple[InstanceRow, ...]:
@@ -73,7 +72,11 @@ class Fetch:
         return rows
 
     def _gather(
-        self, study_uid: str, part: Path, rows: tuple[InstanceRow, ...], advance: Callable[[int], None]
+        self,
+        study_uid: str,
+        part: Path,
+        rows: tuple[InstanceRow, ...],
+        advance: Callable[[int], None],
     ) -> None:
         """Until nothing is missing. A try ends early where the archive breaks off."""
         wanted = {row.uid: row for row in rows}

@@ -69,7 +69,7 @@ def same_object(one: bytes, other: bytes) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         first, second = (dcmread(io.BytesIO(each), force=True) for each in (one, other))
-        return _without_times(first) == _without_times(second)
+        return bool(_without_times(first) == _without_times(second))
 
 
 def read_content(path: Path, kind: type[CystgridError]) -> bytes:
@@ -103,9 +103,7 @@ def _value(header: Dataset, keyword: str) -> object:
         return None
 
 
-def _parsed(
-    content: bytes, where: object, kind: type[CystgridError], **options: bool
-) -> Dataset:
+def _parsed(content: bytes, where: object, kind: type[CystgridError], **options: bool) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -188,7 +188,7 @@ def distinct(found: Sequence[InstanceRow], where: str) -> tuple[InstanceRow, ...
 
 def _count(answer: Dataset, keyword: str) -> int | None:
     try:
-        return int(answer.get(keyword))  # type: ignore[arg-type]
+        return int(answer.get(keyword))
     except (TypeError, ValueError):
         return None
 
