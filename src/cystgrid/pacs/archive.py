@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cystgrid.errors import SettingsError
 from cystgrid.pacs.connection import Connection
 from cystgrid.pacs.fetching import Fetch
 from cystgrid.pacs.patience import Patience, Sleep, patiently
@@ -87,6 +88,18 @@ def open_archive(settings: PacsSettings) -> Archive:
 
 
 def _connection(settings: PacsSettings) -> Connection:
+    try:
+        return _by_protocol(settings)
+    except ImportError as error:
+        raise SettingsError(
+            "protocol",
+            got=f"{settings.protocol}, whose library is not installed",
+            expected="dicomweb-client and pynetdicom",
+            do="pip install 'cystgrid[pacs]'",
+        ) from error
+
+
+def _by_protocol(settings: PacsSettings) -> Connection:
     if settings.protocol == "dicomweb":
         from cystgrid.pacs.dicomweb import DicomWeb
 
