@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydicom import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, _config
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from cystgrid.errors import ArchiveDeniedError, ArchiveDownError, ArchiveError, SettingsError
 from cystgrid.pacs.patience import Patience
 from cystgrid.pacs.settings import DimseSettings
+
+_config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
+"""What is looked for, and found, names patients: no log of pynetdicom's may hold it."""
 
 MOST_CONTEXTS = 128
 """Presentation contexts of one association (PS3.8, 9.3.2.2)."""
