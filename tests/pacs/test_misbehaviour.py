@@ -48,9 +48,11 @@ def test_an_association_aborted_in_mid_transfer_goes_on_behind_what_came(study, 
 
 
 def test_a_study_that_never_comes_whole_has_no_folder_of_its_name(study, files, tmp_path):
-    with FakeArchive(files, aborts=99, after=0).running() as fake:
-        with pytest.raises(ArchiveDownError, match="3 times in a row"):
-            to(fake.port).fetch(study, tmp_path / "new")
+    with (
+        FakeArchive(files, aborts=99, after=0).running() as fake,
+        pytest.raises(ArchiveDownError, match="3 times in a row"),
+    ):
+        to(fake.port).fetch(study, tmp_path / "new")
     assert not (tmp_path / "new" / study).exists()
 
 
@@ -65,25 +67,31 @@ def test_a_transfer_that_is_broken_off_in_sending_stores_each_once_in_the_end(tm
 
 def test_what_the_archive_takes_and_forgets_is_not_called_stored(tmp_path, files):
     write_study(tmp_path / "ours", "2")
-    with FakeArchive(list(files), forgets=True).running() as fake:
-        with pytest.raises(ArchiveDownError, match="6 of 6 stored objects not listed"):
-            to(fake.port).send([tmp_path / "ours"])
+    with (
+        FakeArchive(list(files), forgets=True).running() as fake,
+        pytest.raises(ArchiveDownError, match="6 of 6 stored objects not listed"),
+    ):
+        to(fake.port).send([tmp_path / "ours"])
 
 
 @pytest.mark.parametrize(("status", "kind"), [(0xC000, ArchiveError), (0xA702, ArchiveDownError)])
 def test_a_failed_get_is_a_clear_error(study, files, tmp_path, status, kind):
-    with FakeArchive(files, get_status=status).running() as fake:
-        with pytest.raises(ArchiveError, match=f"status {status:04X} for series") as error:
-            to(fake.port).fetch(study, tmp_path / "new")
+    with (
+        FakeArchive(files, get_status=status).running() as fake,
+        pytest.raises(ArchiveError, match=f"status {status:04X} for series") as error,
+    ):
+        to(fake.port).fetch(study, tmp_path / "new")
     assert type(error.value) is kind
 
 
 @pytest.mark.parametrize("status", [0xC000, 0x0124])
 def test_a_refused_store_is_a_clear_error(tmp_path, files, status):
     write_study(tmp_path / "ours", "2")
-    with FakeArchive(list(files), store_status=status).running() as fake:
-        with pytest.raises(ArchiveError, match=f"status {status:04X} for instance"):
-            to(fake.port).send([tmp_path / "ours"])
+    with (
+        FakeArchive(list(files), store_status=status).running() as fake,
+        pytest.raises(ArchiveError, match=f"status {status:04X} for instance"),
+    ):
+        to(fake.port).send([tmp_path / "ours"])
     assert len(fake.stored) == 1
 
 
@@ -100,9 +108,8 @@ def of_another_study(one):
     [(without_uid, "without SeriesInstanceUID"), (of_another_study, "did not list there")],
 )
 def test_an_instance_that_is_another_is_a_clear_error(study, files, tmp_path, edit, told):
-    with FakeArchive(files, edit=edit).running() as fake:
-        with pytest.raises(ArchiveError, match=told):
-            to(fake.port).fetch(study, tmp_path / "new")
+    with FakeArchive(files, edit=edit).running() as fake, pytest.raises(ArchiveError, match=told):
+        to(fake.port).fetch(study, tmp_path / "new")
     assert list(tmp_path.glob("new/**/*.dcm")) == []
 
 
@@ -111,9 +118,11 @@ def test_an_answer_without_a_uid_is_a_clear_error(study, files, tmp_path):
         if level == "IMAGE":
             answer.SOPInstanceUID = ""
 
-    with FakeArchive(files, edit_answer=edit).running() as fake:
-        with pytest.raises(ArchiveError, match="an instance without SOPInstanceUID"):
-            to(fake.port).fetch(study, tmp_path / "new")
+    with (
+        FakeArchive(files, edit_answer=edit).running() as fake,
+        pytest.raises(ArchiveError, match="an instance without SOPInstanceUID"),
+    ):
+        to(fake.port).fetch(study, tmp_path / "new")
 
 
 def listening(answer):
