@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DONE_WITH_REFUSALS, BAD_INPUT, WRONG_USAGE, BUG, INTERRUPTED = 4, 3, 2, 1, 130
 """Exit codes; 0 is done."""
 
-RESUMES = frozenset(("demo", "prepare", "crossval", "train", "pretrain"))
+RESUMES = frozenset(("demo", "prepare", "crossval", "train", "pretrain", "watch"))
 """Verbs that go on where they were; the others begin anew."""
 
 P = ParamSpec("P")

@@ -111,3 +111,34 @@ def send(
     report = run_send(settings, files, quiet=quiet)
     say(quiet, f"{len(report.stored)} stored, {len(report.already)} there already")
     end_with(report.refused, done=len(report.stored) + len(report.already))
+
+
+@pacs_app.command("watch", epilog="Example: cystgrid pacs watch model -o watched")
+@verb
+def watch(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that train wrote.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", help="What was done, and all results."),
+    ],
+    settings: Archive = ARCHIVE,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="End when every study that matches is answered or refused."),
+    ] = False,
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="First give refused studies another try.")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Answer studies that match [watch] once they are complete, and send the results back.
+
+    Stopped or killed at any moment, the same command goes on where it was.
+    """
+    from cystgrid.pacs.verbs import run_watch
+
+    counts, refused = run_watch(
+        settings, model, output, once=once, retry=retry_refused, say=lambda text: say(quiet, text)
+    )
+    end_with(refused, done=counts.total() - len(refused))

@@ -1,9 +1,12 @@
-"""What the verbs ``pacs find|fetch|send`` do."""
+"""What the verbs ``pacs find|fetch|send|watch`` do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cystgrid.errors import ArchiveDeniedError, ArchiveDownError, ArchiveError
 from cystgrid.pacs.archive import Archive, open_archive
@@ -12,6 +15,9 @@ from cystgrid.pacs.rows import Query, StudyRow, asked_uid
 from cystgrid.pacs.sending import SendReport, object_files
 from cystgrid.pacs.settings import PacsSettings
 from cystgrid.progress import progress_bar
+
+if TYPE_CHECKING:  # torch comes with the model
+    from cystgrid.pacs.watch_state import Stage
 
 
 def run_find(settings: Path, query: Query, output: Path | None) -> list[StudyRow]:
@@ -65,6 +71,53 @@ def run_send(settings: Path, paths: Sequence[Path], *, quiet: bool = False) -> S
     archive = _open(settings)
     with progress_bar("sending", len(object_files(paths)), quiet=quiet) as advance:
         return archive.send(paths, advance)
+
+
+def run_watch(
+    settings: Path,
+    model: Path,
+    folder: Path,
+    *,
+    once: bool,
+    retry: bool,
+    say: Callable[[str], None],
+) -> tuple[Counter[Stage], list[tuple[str, str]]]:
+    """Answer studies as they come; ends where ``once`` says so, or is ended from outside.
+
+    Args:
+        settings: how the archive is reached, and rules.
+        model: MODEL.
+        folder: states, scans that are worked on, results.
+        once: end when every study that matches has been answered or refused.
+        retry: first give those that were refused another try.
+        say: told what happens.
+
+    Returns:
+        How many studies have come how far, and ``(study, reason)`` of those refused.
+
+    Raises:
+        CystgridError: as ``Watch.run``; a model or a folder that cannot be used.
+    """
+    from cystgrid.pacs.watch import Watch, retry_refused
+    from cystgrid.pacs.watch_answer import StudyAnswers
+    from cystgrid.pacs.watch_state import WatchState
+    from cystgrid.service import Service
+
+    chosen = PacsSettings.read(settings)
+    one_try = chosen.patience.model_copy(update={"attempts": 1})
+    archive = open_archive(chosen.model_copy(update={"patience": one_try}))
+    service = Service.take_up(model)
+    answers = StudyAnswers.by(service, chosen.watch, folder)
+    question = {"archive": archive.name, "model": service.model.sha256}
+    with WatchState.opened(folder, question) as state:
+        if retry:
+            retry_refused(state, time.time())
+        watch = Watch(
+            archive, chosen.watch, chosen.patience, state, folder,
+            answers.answer, answers.results, say,
+        )  # fmt: skip
+        counts = watch.run(once=once)
+        return counts, [(one.study_uid, one.reason) for one in state.refused()]
 
 
 def _open(settings: Path) -> Archive:

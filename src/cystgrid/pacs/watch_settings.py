@@ -18,14 +18,15 @@ class WatchSettings(Settings):
         modality: of which a study must have a series.
         description: regular expression to be found in ``StudyDescription``, upper and lower case
             alike; empty takes every study.
-        days: how old a study may be, counted from its date; an undated study is taken.
-        poll_seconds: between two looks at the archive.
+        days: how old a study may be, by its date; archives list no undated study by its age.
+        poll_seconds: between two looks at the archive, at most.
         quiet_seconds: how long a study's number of instances must not change before it counts as
             complete.
         limit: studies looked at in one look.
         roi: where the region of interest comes from, the first that there is: ``segmentation``, a
-            DICOM Segmentation in the study; ``folder``, a mask or box by study UID in
-            ``roi_folder``; ``whole``, the whole scan, where the model allows it.
+            DICOM Segmentation in the study, on the frame of reference of one of its scans;
+            ``folder``, a mask or box by study UID in ``roi_folder``; ``whole``, the whole scan,
+            where the model allows it.
         segment: regular expression to be found in the label of the segments that are the region.
         roi_folder: holds ``<StudyInstanceUID>.nii.gz``, or ``<StudyInstanceUID>.txt`` with
             ``x0,x1,y0,y1,z0,z1`` in mm RAS+; relative to the settings file.
