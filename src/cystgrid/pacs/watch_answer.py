@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cystgrid.cohort.dicom_tree import import_dicom
-from cystgrid.cohort.importing import ImportedPatient
 from cystgrid.cohort.manifest import Patient
 from cystgrid.cohort.pairing_rules import PairingRules
 from cystgrid.dicom_results import DicomResults
@@ -91,18 +90,10 @@ class StudyAnswers:
                 do="see `cystgrid cohort series` of the study; rules = ... in [watch] changes it",
             )
         (one,) = patients
-        scans = _chosen(one, self.service.model.preparation.modalities)
-        roi = region_of(study, _series_of(scans), self.settings, self.folder / "regions")
-        return replace(
-            Patient(one.patient, group=one.group, roi=roi, sex=one.sex, age=one.age), **scans
+        looked_at = self.service.model.preparation.modalities
+        scans = {name: scan for name in looked_at if (scan := {"t1": one.t1, "t2": one.t2}[name])}
+        series = [str(Reference.parse(scan).series) for scan in scans.values()]
+        roi = region_of(study, series, self.settings, self.folder / "regions")
+        return Patient(
+            one.patient, t1=scans.get("t1"), t2=scans.get("t2"), roi=roi, group=one.group
         )
-
-
-def _chosen(one: ImportedPatient, modalities: tuple[str, ...]) -> dict[str, str]:
-    """References of the scans that there are and that the model looks at."""
-    there = {"t1": one.t1, "t2": one.t2}
-    return {name: there[name] for name in modalities if there[name]}
-
-
-def _series_of(scans: dict[str, str]) -> list[str]:
-    return [str(Reference.parse(reference).series) for reference in scans.values()]

@@ -1,4 +1,4 @@
-"""Where a watched study's region of interest comes from: the first source of the rules that has it."""
+"""A watched study's region of interest, from the first source of the rules that has one."""
 
 from __future__ import annotations
 
@@ -69,9 +69,8 @@ def _of_folder(study_uid: str, folder: Path | None) -> str:
 
 def _of_segmentation(study: Path, scans: Iterable[str], segment: str, work: Path) -> str:
     """The mask of a DICOM Segmentation that lies in the frame of reference of a chosen scan."""
-    frames = {
-        _header(next((study / uid).glob("*.dcm"))).get("FrameOfReferenceUID") for uid in scans
-    }
+    headers = (_header(next((study / uid).glob("*.dcm"))) for uid in scans)
+    frames = {header.get("FrameOfReferenceUID") for header in headers}
     matching = [
         (path, numbers)
         for path in sorted(study.rglob("*.dcm"))
