@@ -15,6 +15,7 @@ from cystgrid.pacs.settings import PacsSettings
 from cystgrid.pacs.watch import Watch, retry_refused
 from cystgrid.pacs.watch_settings import WatchSettings
 from cystgrid.pacs.watch_state import Stage, StudyState, WatchState
+from pacs.conftest import PROTOCOLS
 from pacs.orthanc import Orthanc
 from pacs.test_archive import write_study
 from studies_on_disk import uid
@@ -175,13 +176,16 @@ def test_killed_at_any_moment_it_goes_on_and_sends_each_once(
     assert orthanc.arrivals() == arrived + len(studies)  # none came a second time
 
 
-def test_an_archive_that_goes_and_comes_is_waited_for_and_said_once(
-    protocol, tmp_path, monkeypatch, orthanc, request
-):
+def test_an_archive_that_goes_and_comes_is_waited_for_and_said_once(tmp_path, orthanc, request):
     long = request.config.getoption("--long")
+    for protocol in PROTOCOLS if long else PROTOCOLS[:1]:
+        goes_and_comes(tmp_path / protocol, protocol, 20 if long else 5)
+
+
+def goes_and_comes(tmp_path, protocol, count):
     own = Orthanc(tmp_path / "own").start()
     try:
-        studies, expected = put_studies(own, tmp_path / "theirs", 20 if long else 5)
+        studies, expected = put_studies(own, tmp_path / "theirs", count)
         arrived = own.arrivals()
         settings = PacsSettings.read(own.settings(tmp_path, protocol))
         world = World(open_archive(settings), tmp_path / "watched")

@@ -1,4 +1,4 @@
-"""What the watcher sends is what `predict` says of the same study, with regions from every source."""
+"""The watcher sends what `predict` says of the same study, with regions from every source."""
 
 import json
 import shutil
@@ -113,10 +113,10 @@ def told(path):
 
 
 def test_the_same_study_has_the_same_answer_by_predict_and_by_the_watcher(
-    trained, orthanc, protocol, tmp_path
+    trained, orthanc, tmp_path
 ):
     one, two = New(trained, "P001"), New(trained, "P002")
-    settings = orthanc.settings(tmp_path, protocol, WATCH)
+    settings = orthanc.settings(tmp_path, "dicomweb", WATCH)
     regions = tmp_path / "regions"
     regions.mkdir()
     (regions / f"{one.study_uid}.txt").write_text(BOX)
@@ -187,6 +187,14 @@ def test_a_segmentation_in_the_study_is_the_region(trained, tmp_path):
     assert list(told(made[0]).values()) == pytest.approx(
         record["patients"][0]["probabilities"], abs=1e-6
     )
+    (tmp_path / f"{study.name}.txt").write_text(BOX)  # another question has other UIDs
+    boxed = WatchSettings(roi=("folder",), roi_folder=tmp_path)
+    other = StudyAnswers.by(Service.take_up(trained / "model"), boxed, tmp_path / "boxed")
+    assert not uids(made) & uids(other.answer(study))
+
+
+def uids(paths):
+    return {dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in paths}
 
 
 def region(study, tmp_path, **rules):

@@ -17,7 +17,7 @@ from cystgrid.pacs.rows import sound_uid
 MAKING_TIMES = frozenset(
     (
         "InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime", "SeriesDate",
-        "SeriesTime", "ContributionDateTime",
+        "SeriesTime", "ContributionDateTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture",
     )
 )  # fmt: skip
 """When an object was made. The same answer to the same question, made again, is the same object."""

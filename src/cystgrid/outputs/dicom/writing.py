@@ -23,7 +23,7 @@ from cystgrid.outputs.explanation import PICTURE, Explanation, map_names, write_
 from cystgrid.outputs.prediction import draw_answer
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import file_name
-from cystgrid.provenance import versions, write_bytes
+from cystgrid.provenance import sha256_bytes, versions, write_bytes
 from cystgrid.scans.volume import Volume
 from cystgrid.training.answer import Answer
 from cystgrid.training.deployed import DeployedModel
@@ -71,7 +71,7 @@ def write_dicom(
         told.sources,
         model.sha256,
         versions()["cystgrid"],
-        _question(told.explanation),
+        _question(told),
         created,
     )
     try:
@@ -96,13 +96,13 @@ def write_dicom(
     return tuple(_write(each, place / f"{name}.dcm") for name, each in everything.items())
 
 
-def _question(explanation: Explanation | None) -> str:
-    """How the maps were made, of which class."""
-    if explanation is None:
-        return "no map"
-    return "; ".join(
-        f"{made.method.name} {explanation.explained(made)}" for made in explanation.maps
-    )
+def _question(told: Told) -> str:
+    """About which region was asked, how the maps were made, of which class."""
+    region, explanation = told.region, told.explanation
+    asked = ["whole" if region is None else sha256_bytes(region.voxels.tobytes())]
+    if explanation is not None:
+        asked += [f"{made.method.name} {explanation.explained(made)}" for made in explanation.maps]
+    return "; ".join(asked)
 
 
 def _objects(model: DeployedModel, told: Told, making: Making) -> Iterator[tuple[str, Dataset]]:
