@@ -79,3 +79,15 @@ class StoreError(CystgridError):
 
 class WeightsError(CystgridError):
     """Pretrained weights that cannot be had or do not fit the network."""
+
+
+class ArchiveError(CystgridError):
+    """An archive (PACS) that refuses what was asked, or answers with what it must not."""
+
+
+class ArchiveDownError(ArchiveError):
+    """An archive that cannot be reached now, or broke off: the same may work a little later."""
+
+
+class ArchiveDeniedError(ArchiveError):
+    """An archive that lets nobody in as we are: the settings are to be mended, waiting is vain."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cystgrid.errors import SettingsError, path_text
+
+ADDRESSEE = re.compile(r"//[^/\s'\"]*@")
+"""User and password in an address."""
 
 
 class Settings(BaseModel):
@@ -69,18 +73,28 @@ def _as_settings_error(model: type[BaseModel], error: ValidationError, where: st
         )
     return SettingsError(
         f"{where}: {key}",
-        got=repr(first["input"]),
+        got=_shown(key, first["input"]),
         expected=first["msg"].removeprefix("Value error, "),
         do="correct this value and run again" + more,
     )
+
+
+def _shown(key: str, value: object) -> str:
+    """A value as it was given, without a password in an address, or one in place of its name."""
+    return "something else" if key.endswith("_env") else ADDRESSEE.sub("//...@", repr(value))
 
 
 def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """The field names of the (nested) settings model at ``path``."""
     for part in path:
         field = model.model_fields.get(str(part))
-        inner = field.annotation if field is not None else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        stated = field.annotation if field is not None else None
+        models = [
+            each
+            for each in (stated, *get_args(stated))  # of `Model | None`, too
+            if isinstance(each, type) and issubclass(each, BaseModel)
+        ]
+        if not models:
             break
-        model = inner
+        model = models[0]
     return list(model.model_fields)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DONE_WITH_REFUSALS, BAD_INPUT, WRONG_USAGE, BUG, INTERRUPTED = 4, 3, 2, 1, 130
 """Exit codes; 0 is done."""
 
-RESUMES = frozenset(("demo", "prepare", "crossval", "train", "pretrain"))
+RESUMES = frozenset(("demo", "prepare", "crossval", "train", "pretrain", "watch"))
 """Verbs that go on where they were; the others begin anew."""
 
 P = ParamSpec("P")
@@ -33,7 +33,7 @@ class JourneysOrder(TyperGroup):
 
     VERBS = (
         "demo", "phantom", "cohort", "prepare", "crossval", "tables", "train", "predict",
-        "explain", "serve", "pretrain", "insert",
+        "explain", "serve", "pacs", "pretrain", "insert",
     )  # fmt: skip
 
     def list_commands(self, ctx: Any) -> list[str]:

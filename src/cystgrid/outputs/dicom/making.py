@@ -41,7 +41,7 @@ class Making:
         sources: the scans.
         model_sha256: of the model.
         version: of cystgrid.
-        question: what else was asked: the way maps are made, the class.
+        question: what else was asked: the region, the way maps are made, the class.
         created: when.
     """
 

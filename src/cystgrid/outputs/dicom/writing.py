@@ -25,7 +25,7 @@ from cystgrid.outputs.explanation import PICTURE, Explanation, map_names, write_
 from cystgrid.outputs.prediction import draw_answer
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import file_name
-from cystgrid.provenance import versions, write_bytes
+from cystgrid.provenance import sha256_bytes, versions, write_bytes
 from cystgrid.scans.volume import Volume
 from cystgrid.training.answer import Answer
 from cystgrid.training.deployed import DeployedModel
@@ -73,7 +73,7 @@ def write_dicom(
         told.sources,
         model.sha256,
         versions()["cystgrid"],
-        _question(told.explanation),
+        _question(told),
         created,
     )
     try:
@@ -109,13 +109,13 @@ def _calibration(model: DeployedModel, answer: Answer) -> tuple[str, ...]:
     return (f"not ruled out at {1 - calibration.error_rate:.0%}: {inside}", calibration.note())
 
 
-def _question(explanation: Explanation | None) -> str:
-    """How the maps were made, of which class."""
-    if explanation is None:
-        return "no map"
-    return "; ".join(
-        f"{made.method.name} {explanation.explained(made)}" for made in explanation.maps
-    )
+def _question(told: Told) -> str:
+    """About which region was asked, how the maps were made, of which class."""
+    region, explanation = told.region, told.explanation
+    asked = ["whole" if region is None else sha256_bytes(region.voxels.tobytes())]
+    if explanation is not None:
+        asked += [f"{made.method.name} {explanation.explained(made)}" for made in explanation.maps]
+    return "; ".join(asked)
 
 
 def _objects(model: DeployedModel, told: Told, making: Making) -> Iterator[tuple[str, Dataset]]:

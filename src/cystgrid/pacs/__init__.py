@@ -1,0 +1,1 @@
+"""Studies out of an archive (PACS) and results into it, by DICOMweb or by DIMSE."""

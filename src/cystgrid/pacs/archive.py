@@ -1,0 +1,111 @@
+"""An archive as the rest of cystgrid knows it: patient, whole, and the same by both protocols."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cystgrid.errors import SettingsError
+from cystgrid.pacs.connection import Connection
+from cystgrid.pacs.fetching import Fetch
+from cystgrid.pacs.patience import Patience, Sleep, patiently
+from cystgrid.pacs.rows import InstanceRow, Query, StudyRow, asked_uid
+from cystgrid.pacs.sending import SendReport, send
+from cystgrid.pacs.settings import PacsSettings
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive. What is asked is tried again while the archive is down, as ``patience`` says.
+
+    Attributes:
+        connection: to it.
+        patience: time-outs and retries.
+        sleep: waits between tries.
+    """
+
+    connection: Connection
+    patience: Patience
+    sleep: Sleep = time.sleep
+
+    @property
+    def name(self) -> str:
+        """How messages call it; holds no secret."""
+        return self.connection.name
+
+    def find(self, query: Query) -> list[StudyRow]:
+        """The studies that match, at most ``query.limit``.
+
+        Raises:
+            ArchiveError: the archive refuses, is not there, or answers what it must not.
+        """
+        return patiently(lambda: list(self.connection.find(query)), self.patience, sleep=self.sleep)
+
+    def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
+        """Every instance that the archive lists for a study; none where it has no such study.
+
+        Raises:
+            ArchiveError: as ``find``.
+        """
+        return patiently(
+            lambda: self.connection.instances(study_uid), self.patience, sleep=self.sleep
+        )
+
+    def fetch(self, study_uid: str, folder: Path, advance: Advance = lambda count: None) -> Path:
+        """Fetch a study as ``folder/<study>/<series>/<instance>.dcm``; returns ``folder/<study>``.
+
+        A fetch that was cut short goes on where it was; a folder of that name is a whole study.
+
+        Raises:
+            UsageError: no UID.
+            ArchiveError: as ``Fetch.fetch``.
+        """
+        fetch = Fetch(self.connection, self.patience, self.sleep)
+        return fetch.fetch(asked_uid(study_uid, "StudyInstanceUID"), folder, advance)
+
+    def send(self, paths: Sequence[Path], advance: Advance = lambda count: None) -> SendReport:
+        """Store DICOM files, or all of a folder; sent twice, they are stored once.
+
+        Raises:
+            UsageError: no files.
+            ScanError: a file that is no DICOM.
+            ArchiveError: the archive refuses, is not there, or does not show what was stored.
+        """
+        return send(self.connection, paths, self.patience, self.sleep, advance)
+
+
+def open_archive(settings: PacsSettings) -> Archive:
+    """The archive that the settings name; nothing is sent yet.
+
+    Raises:
+        SettingsError: the environment variable of a secret is not set; certificates are no use.
+    """
+    return Archive(_connection(settings), settings.patience)
+
+
+def _connection(settings: PacsSettings) -> Connection:
+    try:
+        return _by_protocol(settings)
+    except ImportError as error:
+        raise SettingsError(
+            "protocol",
+            got=f"{settings.protocol}, whose library is not installed",
+            expected="dicomweb-client and pynetdicom",
+            do="pip install 'cystgrid[pacs]'",
+        ) from error
+
+
+def _by_protocol(settings: PacsSettings) -> Connection:
+    if settings.protocol == "dicomweb":
+        from cystgrid.pacs.dicomweb import DicomWeb
+
+        assert settings.dicomweb is not None, "checked when the settings were read"
+        return DicomWeb(settings.dicomweb, settings.patience)
+    from cystgrid.pacs.dimse import Dimse
+
+    assert settings.dimse is not None, "checked when the settings were read"
+    return Dimse(settings.dimse, settings.patience)
