@@ -29,6 +29,12 @@ def serve(
     settings: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML: how much the page takes at most.")
     ] = None,
+    pacs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PACS.TOML", help="Also take studies from this archive; docs/pacs.md."
+        ),
+    ] = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -41,6 +47,8 @@ def serve(
     from cystgrid.errors import UsageError
 
     try:
+        from cystgrid.pacs.archive import open_archive
+        from cystgrid.pacs.settings import PacsSettings
         from cystgrid.page.serving import serve_page
         from cystgrid.page.settings import PageSettings
     except ImportError as error:
@@ -51,5 +59,8 @@ def serve(
             do="pip install 'cystgrid[page]'",
         ) from error
     bounds = PageSettings.read_toml(settings, "the page's settings") if settings else PageSettings()
+    archive = open_archive(PacsSettings.read(pacs)) if pacs else None
     say(False, f"Taking up {model}")
-    serve_page(model, output, port, bounds, lambda link: say(False, f"{link}\nStudies: {output}"))
+    serve_page(
+        model, output, port, bounds, archive, lambda link: say(False, f"{link}\nStudies: {output}")
+    )

@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from cystgrid import __version__
-from cystgrid.page import api, images, pages
+from cystgrid.pacs.archive import Archive
+from cystgrid.page import api, archives, images, pages
 from cystgrid.page.failures import Failures, tell_failures
 from cystgrid.page.jobs import Jobs
 from cystgrid.page.reader import Reader
@@ -32,6 +33,7 @@ def page_app(
     token: str,
     hosts: frozenset[str],
     settings: PageSettings | None = None,
+    archive: Archive | None = None,
 ) -> FastAPI:
     """Make the page.
 
@@ -41,13 +43,14 @@ def page_app(
         token: that every request must show.
         hosts: values of ``Host`` that mean this server, with the port.
         settings: bounds.
+        archive: where studies can be taken from and results sent to.
 
     Raises:
         StoreError: no model there.
     """
     bounds = settings or PageSettings()
     jobs, reader = Jobs(studies), Reader(model)
-    site = Site(bounds, jobs, reader, Worker(jobs, reader))
+    site = Site(bounds, jobs, reader, Worker(jobs, reader), archive)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +69,7 @@ def page_app(
     )
     app.state.site = site
     app.include_router(pages.router, include_in_schema=False)
+    app.include_router(archives.router, include_in_schema=False)
     app.include_router(api.router, prefix="/api")
     app.include_router(images.router, prefix="/api")
     with as_file(files("cystgrid.page") / "static") as static:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cystgrid.errors import CystgridError
+from cystgrid.errors import ArchiveDownError, CystgridError
 from cystgrid.page.rendering import render
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ def tell_failures(app: FastAPI) -> None:
 
     @app.exception_handler(CystgridError)
     async def of_ours(request: Request, error: CystgridError) -> Response:
-        return _told(request, 400, _sentence(error.naming(lambda _: "file")))
+        status = 503 if isinstance(error, ArchiveDownError) else 400
+        return _told(request, status, _sentence(error.naming(lambda _: "file")))
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

@@ -34,7 +34,7 @@ def index(http: Request) -> str:
     """Where a study is dropped, and those there are."""
     site = site_of(http)
     rows = [(job, site.study(job.id), _told(site, job)) for job in site.jobs.all()]
-    return render("index.html.j2", rows=rows, reader=site.reader, archive=False)
+    return render("index.html.j2", rows=rows, reader=site.reader, archive=site.archive is not None)
 
 
 @router.post("/studies")
@@ -51,10 +51,14 @@ def study(
     change: Annotated[bool, Query()] = False,
     t1: Annotated[SeriesKey | None, Query()] = None,
     t2: Annotated[SeriesKey | None, Query()] = None,
+    stored: Annotated[int | None, Query()] = None,
+    already: Annotated[int, Query()] = 0,
+    refused: Annotated[int, Query()] = 0,
 ) -> str:
     """A study, by where it stands: to be asked for, being read, or read.
 
-    With ``change``, it is asked for anew; ``t1`` and ``t2`` are then series to begin with.
+    With ``change``, it is asked for anew; ``t1`` and ``t2`` are then series to begin with. The
+    three numbers tell what became of results that were just sent.
     """
     site = site_of(http)
     found, held = site.job(job), site.study(job)
@@ -62,7 +66,8 @@ def study(
         ahead = site.jobs.ahead_of(found)
         return render("progress.html.j2", job=found, study=held, ahead=ahead)
     if found.state is State.DONE and not change:
-        return _result_page(site, found, held)
+        sent = "" if stored is None else _sent(stored, already, refused)
+        return _result_page(site, found, held, sent)
     return _choice_page(site, found, held, {"t1": t1, "t2": t2} if change else {})
 
 
@@ -131,6 +136,13 @@ def _told(site: Site, job: Job) -> Result | None:
     return site.result(job.id)[0] if job.state is State.DONE else None
 
 
+def _sent(stored: int, already: int, refused: int) -> str:
+    told = f"The archive stored {stored} objects; {already} were there already."
+    if not refused:
+        return told
+    return f"{told} {refused} are there with other content, and nothing was overwritten."
+
+
 def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | None]) -> str:
     """Where scans and region are chosen.
 
@@ -166,7 +178,7 @@ def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | No
     return render("choice.html.j2", **values)
 
 
-def _result_page(site: Site, job: Job, held: Study) -> str:
+def _result_page(site: Site, job: Job, held: Study, sent: str) -> str:
     result, _ = site.result(job.id)
     asked = Asked.model_validate(job.request)
     ground = getattr(asked, result.reference)
@@ -178,7 +190,7 @@ def _result_page(site: Site, job: Job, held: Study) -> str:
     return render(
         "result.html.j2",
         job=job, study=held, result=result, asked=asked, ground=ground, others=others,
-        archive=False, sent="", shown=shown,
+        archive=site.archive is not None, sent=sent, shown=shown,
         frame=frame_of(site.reference(job.id, ground)), viewer=has_viewer(),
         modalities=[n for n in site.reader.model.preparation.modalities if getattr(asked, n)],
     )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from cystgrid.errors import StoreError, UsageError
+from cystgrid.pacs.archive import Archive
 from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
 
@@ -24,7 +25,12 @@ SECONDS_TO_END = 3
 
 
 def serve_page(
-    model: Path, studies: Path, port: int, settings: PageSettings, tell: Callable[[str], None]
+    model: Path,
+    studies: Path,
+    port: int,
+    settings: PageSettings,
+    archive: Archive | None,
+    tell: Callable[[str], None],
 ) -> None:
     """Serve the page until it is interrupted.
 
@@ -33,6 +39,7 @@ def serve_page(
         studies: folder of uploads and results; made if it is not there.
         port: on the loopback; 0 for any that is free.
         settings: bounds.
+        archive: where studies can be taken from and results sent to.
         tell: given the link, once the page answers there.
 
     Raises:
@@ -43,7 +50,7 @@ def serve_page(
     with _alone(studies), _listening(port) as listener:
         number = listener.getsockname()[1]
         hosts = frozenset(f"{host}:{number}" for host in HOSTS)
-        app = page_app(model, studies, token, hosts, settings)
+        app = page_app(model, studies, token, hosts, settings, archive)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

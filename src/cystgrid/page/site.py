@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
+from cystgrid.pacs.archive import Archive
 from cystgrid.page.jobs import Job, Jobs, State
 from cystgrid.page.reader import Reader
 from cystgrid.page.requests import Request, asked_patient
@@ -30,12 +31,14 @@ class Site:
         jobs: every study.
         reader: the model.
         worker: that reads the studies.
+        archive: where studies can be taken from and results sent to; None without one.
     """
 
     settings: PageSettings
     jobs: Jobs
     reader: Reader
     worker: Worker
+    archive: Archive | None = None
 
     def job(self, job: str) -> Job:
         """A study's row.

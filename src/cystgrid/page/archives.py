@@ -1,0 +1,87 @@
+"""Studies out of an archive (PACS) onto the page, and DICOM results back into it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from cystgrid.errors import ScanError
+from cystgrid.pacs.archive import Archive
+from cystgrid.pacs.rows import Query as StudyQuery
+from cystgrid.page.address import JobId
+from cystgrid.page.rendering import render
+from cystgrid.page.site import Site, site_of
+from cystgrid.page.studies import FILES
+
+router = APIRouter(default_response_class=HTMLResponse)
+
+SEE_OTHER = 303
+SHOWN = 50
+"""Studies listed, at most: who sees so many asks more closely."""
+
+
+@router.get("/archive")
+def look(
+    http: Request, patient: Annotated[str, Query()] = "", date: Annotated[str, Query()] = ""
+) -> str:
+    """The studies with MR series that match."""
+    archive = _archive(site_of(http))
+    asked = StudyQuery(patient=patient.strip(), date=date.strip(), modality="MR", limit=SHOWN)
+    rows = archive.find(asked)
+    return render("archive.html.j2", rows=rows, most=SHOWN, patient=patient, date=date)
+
+
+@router.post("/archive")
+def take(http: Request, study: Annotated[str, Form()]) -> RedirectResponse:
+    """Fetch a study, whole, and look through it."""
+    site = site_of(http)
+    archive = _archive(site)
+    site.refuse_full()
+    job, folder = site.jobs.begin()
+    try:
+        _refuse_large(site, archive, study)
+        archive.fetch(study, folder / FILES)
+        site.add(job, folder, {})
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return RedirectResponse(f"/studies/{job}", SEE_OTHER)
+
+
+@router.post("/studies/{job}/send")
+def send(http: Request, job: JobId) -> RedirectResponse:
+    """Store its DICOM results in the archive; what is there already is not sent again."""
+    site = site_of(http)
+    archive = _archive(site)
+    result, folder = site.result(job)
+    if not result.dicom:
+        raise HTTPException(404, f"This study has no DICOM results. {result.no_dicom}.")
+    report = archive.send([folder / name for name in result.dicom])
+    stored, already, refused = map(len, (report.stored, report.already, report.refused))
+    return RedirectResponse(
+        f"/studies/{job}?stored={stored}&already={already}&refused={refused}", SEE_OTHER
+    )
+
+
+def _archive(site: Site) -> Archive:
+    if site.archive is None:
+        raise HTTPException(404, "This page was started without an archive (--pacs).")
+    return site.archive
+
+
+def _refuse_large(site: Site, archive: Archive, study: str) -> None:
+    """The same bound as for an upload.
+
+    Raises:
+        ScanError: the study has more files than one may have.
+    """
+    rows, most = archive.instances(study), site.settings.max_files
+    if len(rows) > most:
+        raise ScanError(
+            "study", got=f"a study of {len(rows)} instances", expected=f"at most {most}",
+            do="raise max_files in the page's settings",
+        )  # fmt: skip
