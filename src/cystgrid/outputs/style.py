@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,10 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+LETTERS_AN_INCH = 16
+"""Of the smallest text, as its letters mostly are wide: longer lines of a footnote are broken."""
+
+
 def write_figure(figure: Figure, path: Path, footnote: str = "") -> None:
     """Write a PNG with the research notice below the figure; no date and no version in it.
 
@@ -59,7 +64,9 @@ def write_figure(figure: Figure, path: Path, footnote: str = "") -> None:
         path: PNG to write, whole or not at all.
         footnote: what a reader must know, above the notice.
     """
-    text = f"{footnote}\n{NOTICE}" if footnote else NOTICE
+    letters = int(figure.get_figwidth() * LETTERS_AN_INCH)
+    lines = [*footnote.splitlines(), NOTICE]
+    text = "\n".join(part for line in lines for part in textwrap.wrap(line, letters) or [""])
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALLEST_TEXT, color="0.3")
     content = io.BytesIO()
     FigureCanvasAgg(figure)
