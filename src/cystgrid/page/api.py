@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from cystgrid.explanations.relevance import METHODS
 from cystgrid.page.address import JobId
-from cystgrid.page.jobs import Job
+from cystgrid.page.jobs import Job, Jobs
 from cystgrid.page.receiving import UPLOAD_SCHEMA, receive_study
 from cystgrid.page.requests import Request
 from cystgrid.page.results import Result
@@ -30,6 +30,7 @@ class Standing(BaseModel):
         stage, done, total: what is being done, and how many of its steps are.
         ahead: studies that are read before it.
         seconds: since it was taken up, or that it took; None before.
+        usual: seconds that readings take here, their median; None before the first.
         error: why it failed.
         request: what was asked.
     """
@@ -41,6 +42,7 @@ class Standing(BaseModel):
     total: int
     ahead: int
     seconds: float | None
+    usual: float | None
     error: str
     request: dict[str, Any]
 
@@ -65,7 +67,7 @@ def model(http: HttpRequest) -> dict[str, Any]:
 def studies(http: HttpRequest) -> list[Standing]:
     """Where each stands."""
     site = site_of(http)
-    return [standing(job, site.jobs.ahead_of(job)) for job in site.jobs.all()]
+    return [standing(job, site.jobs) for job in site.jobs.all()]
 
 
 @router.post("/studies", status_code=201, summary="Give a study", openapi_extra=UPLOAD_SCHEMA)
@@ -78,8 +80,7 @@ async def give(http: HttpRequest) -> dict[str, str]:
 def study(http: HttpRequest, job: JobId) -> Standing:
     """State, stage, steps."""
     site = site_of(http)
-    found = site.job(job)
-    return standing(found, site.jobs.ahead_of(found))
+    return standing(site.job(job), site.jobs)
 
 
 @router.get("/studies/{job}/series", summary="What its upload holds")
@@ -119,9 +120,10 @@ def result(http: HttpRequest, job: JobId) -> Result:
     return site_of(http).result(job)[0]
 
 
-def standing(job: Job, ahead: int) -> Standing:
+def standing(job: Job, jobs: Jobs) -> Standing:
     """A study's row, as it is told."""
     return Standing(
-        id=job.id, state=job.state, stage=job.stage, done=job.done, total=job.total, ahead=ahead,
-        seconds=job.seconds(), error=job.error, request=job.request,
+        id=job.id, state=job.state, stage=job.stage, done=job.done, total=job.total,
+        ahead=jobs.ahead_of(job), seconds=job.seconds(), usual=jobs.usual_seconds(),
+        error=job.error, request=job.request,
     )  # fmt: skip

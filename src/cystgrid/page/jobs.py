@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from cystgrid.errors import StoreError
@@ -147,6 +148,15 @@ class Jobs:
         return sum(
             other.state.busy and (other.queued or 0, other.id) < place for other in self.all()
         )
+
+    def usual_seconds(self) -> float | None:
+        """The median of what readings took; None before the first."""
+        took = [
+            seconds
+            for job in self.all()
+            if job.state is State.DONE and (seconds := job.seconds()) is not None
+        ]
+        return median(took) if took else None
 
     def queue(self, job: str, patient_key: str, request: dict[str, Any]) -> bool:
         """Ask for a study to be read; False if it is being read already."""

@@ -20,6 +20,7 @@ REPORT = "report.pdf"
 A4_INCHES = (8.27, 11.69)
 LETTERS_A_LINE = 112
 FLAGS_SHOWN = 6
+LINES_OF_NOTES = 13
 
 
 def write_report(result: Result, folder: Path) -> Path:
@@ -31,14 +32,16 @@ def write_report(result: Result, folder: Path) -> Path:
     """
     with figure_style():
         figure = Figure(figsize=A4_INCHES)
-        figure.text(0.08, 0.955, f"Pancreatic cyst: {result.predicted}", fontsize=17, weight="bold")
+        figure.text(
+            0.08, 0.955, f"The model's answer: {result.predicted}", fontsize=17, weight="bold"
+        )
         figure.text(0.08, 0.935, _subtitle(result), fontsize=9, color="0.3", va="top")
         figure.text(0.08, 0.9, NOTICE, fontsize=11, color="#a63a00", weight="bold")
         _bars(figure.add_axes((0.2, 0.79, 0.66, 0.09)), result)
-        _picture(figure, folder / result.grid, (0.08, 0.45, 0.84, 0.32))
+        _picture(figure, folder / result.grid, (0.08, 0.46, 0.84, 0.3))
         if result.pictures:
-            _picture(figure, folder / result.pictures[-1], (0.08, 0.17, 0.84, 0.27))
-        figure.text(0.08, 0.155, _notes(result), fontsize=SMALLEST_TEXT, va="top", linespacing=1.4)
+            _picture(figure, folder / result.pictures[0], (0.08, 0.2, 0.84, 0.25))
+        figure.text(0.08, 0.185, _notes(result), fontsize=SMALLEST_TEXT, va="top", linespacing=1.4)
         figure.text(0.08, 0.025, NOTICE, fontsize=9, color="#a63a00")
         content = io.BytesIO()
         FigureCanvasPdf(figure)
@@ -73,7 +76,7 @@ def _picture(figure: Figure, path: Path, box: tuple[float, float, float, float])
 
 
 def _notes(result: Result) -> str:
-    """The maps' shares and the flags, as many lines as fit."""
+    """Calibration, the maps' shares and the flags, as many lines as fit."""
     shares = dict.fromkeys(
         " for ".join(filter(None, (made.method, made.explained))) + f": {made.sentence}."
         for made in result.maps
@@ -81,6 +84,14 @@ def _notes(result: Result) -> str:
     flags = [f"Note: {flag}" for flag in result.flags[:FLAGS_SHOWN]]
     more = len(result.flags) - FLAGS_SHOWN
     flags += [f"{more} more notes stand in result.json."] if more > 0 else []
-    lines = [line for text in (*list(shares)[:4], *flags)
+    lines = [line for text in (*_calibration(result), *list(shares)[:4], *flags)
              for line in textwrap.wrap(text, LETTERS_A_LINE)]  # fmt: skip
-    return "\n".join(lines[:13])
+    return "\n".join(lines[:LINES_OF_NOTES])
+
+
+def _calibration(result: Result) -> tuple[str, ...]:
+    if result.calibrated is None:
+        return ("Never calibrated: the probabilities may be too sure or too shy.",)
+    told = result.calibrated
+    inside = ", ".join(told.inside) or "no class"
+    return (f"Not ruled out at {told.coverage:.0%}: {inside}. The model was {told.note}.",)

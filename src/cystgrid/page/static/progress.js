@@ -29,7 +29,8 @@ async function look() {
 function tell(now) {
   steps.max = now.total || 1;
   steps.value = now.done;
-  clock.textContent = now.seconds === null ? "" : `${now.seconds.toFixed(0)} s`;
+  const usual = now.usual === null ? "" : `, usually about ${Math.ceil(now.usual)} s`;
+  clock.textContent = now.seconds === null ? "" : `${now.seconds.toFixed(0)} s${usual}`;
   const waiting = now.ahead ? `Waiting: ${now.ahead} before this one` : "Waiting";
   write(stage, now.state === "cancelling" ? "Stopping after this step" : now.stage || waiting);
 }
