@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fuzz proofs tables bench format structure clean
+.PHONY: help install demo test check docs fuzz proofs tables bench format structure clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -29,6 +29,9 @@ check: install ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: install ## the manual as a site, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 fuzz: install ## damage 20,000 scans and judge how each is read, minutes
 	$(BIN)/python tests/fuzzing/fuzz.py --jobs 2
@@ -54,6 +57,7 @@ structure: install ## make the pages of docs/ that are made from code and tests
 	$(BIN)/python docs/study.py > docs/study.md
 	$(BIN)/python docs/layouts.py > docs/layouts.md
 	$(BIN)/python docs/models.py > docs/models.md
+	$(BIN)/python docs/commands.py > docs/commands.md
 	$(BIN)/python docs/bad_input.py
 
 format: install ## lay the code out
@@ -61,4 +65,4 @@ format: install ## lay the code out
 	$(BIN)/ruff format .
 
 clean: ## remove what the demo and the tests wrote
-	rm -rf demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf demo site .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
