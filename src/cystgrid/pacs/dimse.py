@@ -55,6 +55,7 @@ from cystgrid.pacs.rows import (
     Query,
     StudyRow,
     distinct,
+    value_of,
 )
 from cystgrid.pacs.settings import DimseSettings
 
@@ -102,7 +103,9 @@ class Dimse:
             series = self._matches(
                 association, "SERIES", ("SeriesInstanceUID",), asked, MOST_INSTANCES
             )
-            for uid in dict.fromkeys(str(each.get("SeriesInstanceUID") or "") for each in series):
+            for uid in dict.fromkeys(
+                str(value_of(each, "SeriesInstanceUID") or "") for each in series
+            ):
                 of_series = {**asked, "SeriesInstanceUID": uid}
                 found += [
                     InstanceRow.of(answer, self.name, uid)

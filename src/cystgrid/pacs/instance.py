@@ -12,7 +12,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from cystgrid.errors import CystgridError
-from cystgrid.pacs.rows import sound_uid
+from cystgrid.pacs.rows import sound_uid, value_of
 
 MAKING_TIMES = frozenset(
     (
@@ -45,7 +45,7 @@ class Instance:
         """
         header = _parsed(content, where, kind, stop_before_pixels=True)
         keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-        uids = [sound_uid(_value(header, keyword)) for keyword in (*keywords, "SOPClassUID")]
+        uids = [sound_uid(value_of(header, keyword)) for keyword in (*keywords, "SOPClassUID")]
         missing = [
             name for name, uid in zip((*keywords, "SOPClassUID"), uids, strict=True) if not uid
         ]
@@ -66,10 +66,13 @@ def same_object(one: bytes, other: bytes) -> bool:
     """
     if one == other:
         return True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        first, second = (dcmread(io.BytesIO(each), force=True) for each in (one, other))
-        return bool(_without_times(first) == _without_times(second))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            first, second = (dcmread(io.BytesIO(each), force=True) for each in (one, other))
+            return bool(_without_times(first) == _without_times(second))
+    except Exception:  # whatever pydicom meets in a damaged object: then it is not known to be same
+        return False
 
 
 def read_content(path: Path, kind: type[CystgridError]) -> bytes:
@@ -94,13 +97,6 @@ def _without_times(dataset: Dataset) -> Dataset:
 
     dataset.walk(drop)
     return dataset
-
-
-def _value(header: Dataset, keyword: str) -> object:
-    try:
-        return header.get(keyword)
-    except Exception:  # a value that pydicom cannot make sense of is as good as none
-        return None
 
 
 def _parsed(content: bytes, where: object, kind: type[CystgridError], **options: bool) -> Dataset:

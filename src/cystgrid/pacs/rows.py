@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydicom import Dataset
 
@@ -21,6 +22,14 @@ def sound_uid(stated: object) -> str:
     """The UID, or nothing where ``stated`` is none: it becomes a file's name (PS3.5, 9.1)."""
     text = str(stated or "").strip(" \0")
     return text if len(text) <= 64 and UID_TEXT.fullmatch(text) else ""
+
+
+def value_of(header: Dataset, keyword: str) -> Any:
+    """An element's value; None where pydicom can make no sense of it."""
+    try:
+        return header.get(keyword)
+    except Exception:  # it is decoded only now, and raises whatever it meets
+        return None
 
 
 def asked_uid(stated: str, option: str) -> str:
@@ -125,16 +134,16 @@ class StudyRow:
         Raises:
             ArchiveError: it holds no UID.
         """
-        uid = sound_uid(answer.get("StudyInstanceUID"))
+        uid = sound_uid(value_of(answer, "StudyInstanceUID"))
         if not uid:
             raise _no_uid(where, "a study", "StudyInstanceUID")
-        modalities = answer.get("ModalitiesInStudy") or ()
+        modalities = value_of(answer, "ModalitiesInStudy") or ()
         listed = [modalities] if isinstance(modalities, str) else list(modalities)
         return cls(
             uid,
-            str(answer.get("PatientID") or ""),
-            str(answer.get("StudyDate") or ""),
-            str(answer.get("StudyDescription") or ""),
+            str(value_of(answer, "PatientID") or ""),
+            str(value_of(answer, "StudyDate") or ""),
+            str(value_of(answer, "StudyDescription") or ""),
             tuple(sorted(filter(None, map(str, listed)))),
             _count(answer, "NumberOfStudyRelatedSeries"),
             _count(answer, "NumberOfStudyRelatedInstances"),
@@ -161,11 +170,11 @@ class InstanceRow:
         Raises:
             ArchiveError: a UID is missing.
         """
-        uid = sound_uid(answer.get("SOPInstanceUID"))
-        series_uid = series_uid or sound_uid(answer.get("SeriesInstanceUID"))
+        uid = sound_uid(value_of(answer, "SOPInstanceUID"))
+        series_uid = series_uid or sound_uid(value_of(answer, "SeriesInstanceUID"))
         if not uid or not series_uid:
             raise _no_uid(where, "an instance", "SOPInstanceUID and SeriesInstanceUID")
-        return cls(series_uid, uid, sound_uid(answer.get("SOPClassUID")))
+        return cls(series_uid, uid, sound_uid(value_of(answer, "SOPClassUID")))
 
 
 def distinct(found: Sequence[InstanceRow], where: str) -> tuple[InstanceRow, ...]:
@@ -188,7 +197,7 @@ def distinct(found: Sequence[InstanceRow], where: str) -> tuple[InstanceRow, ...
 
 def _count(answer: Dataset, keyword: str) -> int | None:
     try:
-        return int(answer.get(keyword))
+        return int(value_of(answer, keyword))
     except (TypeError, ValueError):
         return None
 

@@ -60,6 +60,7 @@ class Watch:
     say: Say
     sleep: Sleep = time.sleep
     now: Callable[[], float] = time.time
+    _crowded: bool = False
 
     def run(self, *, once: bool) -> Counter[Stage]:
         """Watch, without end or until nothing is left to do.
@@ -98,7 +99,8 @@ class Watch:
             limit=self.settings.limit,
         )
         rows = self.archive.find(query)
-        if len(rows) == query.limit:
+        if len(rows) == query.limit and not self._crowded:
+            self._crowded = True
             self.say(f"{query.limit} studies or more match: [watch] limit or days may hide some")
         for row in rows:
             if self._matches(row):
