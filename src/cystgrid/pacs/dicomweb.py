@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,10 @@ from cystgrid.pacs.settings import DicomWebSettings
 
 PAGE = 100
 """Studies, or instances, asked for at a time."""
+
+for chatty in ("retrying", "dicomweb_client"):
+    # they would print tracebacks, and addresses with a PatientID in them; what matters is raised
+    logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 DENIED = (401, 403, 407)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -141,7 +146,7 @@ class DicomWeb:
                 self.name,
                 got="a certificate that cannot be trusted" if known else "a redirection",
                 expected="a certificate of a known authority" if known else "the archive itself",
-                do="set ca_file" if known else "set url to where the archive is",
+                do="check ca_file" if known else "set url to where the archive is",
             ) from error
         except (json.JSONDecodeError, requests.exceptions.InvalidJSONError) as error:
             raise self._nonsense(what, error) from error
@@ -164,22 +169,24 @@ class DicomWeb:
         )
 
 
-class WildcardSession(requests.Session):
-    """Leaves wildcards as they are.
+class ArchiveSession(requests.Session):
+    """Sends what is meant.
 
     dicomweb-client writes ``*`` as ``%2A``, which Orthanc 1.10 takes for a letter; in a query
-    (RFC 3986, 3.4) both may stand as they are.
+    (RFC 3986, 3.4) both may stand as they are. And requests lets ``REQUESTS_CA_BUNDLE`` replace the
+    authority that the session was given.
     """
 
-    def get(self, url: str | bytes, **options: Any) -> requests.Response:
-        """As ``requests.Session.get``."""
+    def request(self, method: str | bytes, url: str | bytes, **options: Any) -> requests.Response:  # type: ignore[override]
+        """As ``requests.Session.request``."""
         path, mark, query = str(url).partition("?")
         query = query.replace("%2A", "*").replace("%3F", "?")
-        return super().get(path + mark + query, **options)
+        options["verify"] = self.verify
+        return super().request(method, path + mark + query, **options)
 
 
 def _session(settings: DicomWebSettings) -> requests.Session:
-    session = WildcardSession()
+    session = ArchiveSession()
     session.max_redirects = 0  # another machine is not to be spoken to, least of all with a secret
     session.verify = str(settings.ca_file) if settings.ca_file else True
     session.cert = settings.cert
