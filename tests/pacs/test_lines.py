@@ -202,11 +202,12 @@ def test_what_may_pass_is_asked_again_and_nothing_else(
         b'[{"0020000D": {"vr": "UI", "Value": ["../../x"]}}]', b'[{"0020000D": 7}]', b"\xff\xfe[]",
     ],
 )  # fmt: skip
-def test_an_answer_that_is_no_dicom_is_a_clear_error(web, tmp_path, monkeypatch, body):
+def test_an_answer_that_is_no_dicom_is_a_clear_error(web, tmp_path, monkeypatch, recwarn, body):
     server = web(lambda path: (200, JSON, body))
     with pytest.raises(ArchiveError, match=r"no DICOM|without StudyInstanceUID"):
         with_token(server.url, tmp_path, monkeypatch).find(Query())
     assert len(server.seen) == 1
+    assert [str(each.message) for each in recwarn] == []  # they would repeat the value
 
 
 def test_an_archive_that_pages_without_end_is_read_to_the_limit(web, tmp_path, monkeypatch):

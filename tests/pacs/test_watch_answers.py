@@ -13,8 +13,6 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.manifest import read_manifest
-from cystgrid.cohort.phantom import write_phantom_cohort
-from cystgrid.cohorts import run_prepare
 from cystgrid.errors import CohortError, SettingsError
 from cystgrid.outputs.dicom.making import placed
 from cystgrid.outputs.dicom.sources import read_sources
@@ -24,12 +22,10 @@ from cystgrid.pacs.watch_answer import StudyAnswers
 from cystgrid.pacs.watch_region import region_of
 from cystgrid.pacs.watch_settings import WatchSettings
 from cystgrid.provenance import NOTICE
-from cystgrid.runs import run_train
 from cystgrid.scans.reading import read_as_stored
 from cystgrid.scans.settings import ReadSettings
 from cystgrid.service import Service
-from cystgrid.study import Study
-from outputs.test_dicom_results import STUDY
+from small_model import write_small_model
 
 BOX = "-60,60,-50,40,-40,30"
 WATCH = """
@@ -47,14 +43,9 @@ def cystgrid(*words):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model, and two patients in DICOM whose region is a mask."""
+    """A model, and two patients in DICOM: the region of P001 is a mask, of P002 a box."""
     folder = tmp_path_factory.mktemp("watched")
-    cohort = write_phantom_cohort(folder / "phantoms", patients=9, seed=4, reduction=4.0)
-    write_phantom_cohort(folder / "new", patients=2, seed=5, reduction=4.0, image_format="dicom")
-    (folder / "study.toml").write_text(STUDY)
-    study = Study.read(folder / "study.toml")
-    run_prepare(cohort, folder / "prepared", study, workers=0, quiet=True)
-    run_train(folder / "prepared", folder / "model", study, workers=0, quiet=True)
+    write_small_model(folder)
     return folder
 
 
@@ -115,7 +106,7 @@ def told(path):
 def test_the_same_study_has_the_same_answer_by_predict_and_by_the_watcher(
     trained, orthanc, tmp_path
 ):
-    one, two = New(trained, "P001"), New(trained, "P002")
+    one, two = New(trained, "P002"), New(trained, "P001")
     settings = orthanc.settings(tmp_path, "dicomweb", WATCH)
     regions = tmp_path / "regions"
     regions.mkdir()

@@ -120,8 +120,7 @@ class DicomWeb:
     def retrieve(self, study_uid: str, wanted: Sequence[InstanceRow], receive: Receive) -> None:
         """See ``Connection``."""
         for row in wanted:
-            with self._spoken(f"instance {row.uid}"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the header's values: the reader judges them
+            with self._spoken(f"instance {row.uid}"):
                 # As stored: without transcoding, the bytes are the archive's own.
                 found = self._client.retrieve_instance(study_uid, row.series_uid, row.uid)
                 stream = io.BytesIO()
@@ -137,7 +136,9 @@ class DicomWeb:
     def _spoken(self, what: str) -> Iterator[None]:
         """What goes wrong within, as an error of ours; text of the archive's is not repeated."""
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's repeat values: the reader judges them
+                yield
         except requests.HTTPError as error:
             raise _refusal(self.name, error.response.status_code, what) from error
         except (requests.exceptions.SSLError, requests.TooManyRedirects) as error:

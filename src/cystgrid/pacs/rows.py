@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,9 @@ def sound_uid(stated: object) -> str:
 def value_of(header: Dataset, keyword: str) -> Any:
     """An element's value; None where pydicom can make no sense of it."""
     try:
-        return header.get(keyword)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's repeat the value, a patient's id, say
+            return header.get(keyword)
     except Exception:  # it is decoded only now, and raises whatever it meets
         return None
 
