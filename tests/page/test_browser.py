@@ -1,11 +1,6 @@
 """The whole way in a real browser, with a mouse, and with axe-core's rules at every step."""
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -13,6 +8,7 @@ import pytest
 from cystgrid.page.rendering import has_viewer
 from cystgrid.provenance import NOTICE
 from page.conftest import BOX
+from page.live import serving
 
 sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
@@ -26,18 +22,8 @@ EDGES = ("x0", "x1", "y0", "y1", "z0", "z1")
 
 @pytest.fixture(scope="module")
 def link(world, tmp_path_factory):
-    """``cystgrid serve`` as a person starts it; ended by Ctrl-C."""
-    studies = tmp_path_factory.mktemp("browser") / "studies"
-    command = [sys.executable, "-c", "from cystgrid.cli import main; main()", "serve",
-               str(world / "model"), "-o", str(studies), "--port", "0"]  # fmt: skip
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
-    found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stdout)))
-    yield found[0]
-    server.send_signal(signal.SIGINT)
-    _, told = server.communicate(timeout=30)
-    assert server.returncode == 0, told
-    assert told == ""  # neither warnings nor names
+    with serving(world / "model", tmp_path_factory.mktemp("browser") / "studies") as live:
+        yield live.link
 
 
 @pytest.fixture(params=[False, True], ids=["pictures", "webgl"])

@@ -8,6 +8,7 @@ our origin.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BROKEN_OFF = frozenset((408, 413))
+
+SILENT_SECONDS = 30.0
+"""Between two pieces of a body."""
 
 READING = frozenset(("GET", "HEAD"))
 """Methods that change nothing; all others need our own origin."""
@@ -87,6 +93,10 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, shielded)
             return
+        most, stated = self.access.max_body_bytes, Headers(scope=scope).get("content-length", "0")
+        if not stated.isascii() or not stated.isdigit() or int(stated) > most:
+            await _refused(413, _too_large(most))(scope, receive, shielded)
+            return
         await self.app(scope, self._bounded(receive), shielded)
 
     def _answer(self, scope: Scope) -> Response | None:
@@ -121,19 +131,31 @@ class Gate:
         return answer
 
     def _bounded(self, receive: Receive) -> Receive:
-        """The body, refused once more has come than may; what its length claims does not count."""
-        taken = 0
+        """The body, refused once more has come than may, whatever its length claims.
+
+        A sender who leaves it unfinished and says nothing more is not waited for.
+        """
+        taken, whole = 0, False
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            if whole:  # what is waited for now is that the browser goes away
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), SILENT_SECONDS)
+            except TimeoutError:
+                raise HTTPException(408, "The upload stopped in the middle.") from None
+            whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self.access.max_body_bytes:
-                most = self.access.max_body_bytes
-                raise HTTPException(413, f"The upload is larger than {most / 2**20:.0f} MiB.")
+                raise HTTPException(413, _too_large(self.access.max_body_bytes))
             return message
 
         return counted
+
+
+def _too_large(most: int) -> str:
+    return f"The upload is larger than {most / 2**20:.0f} MiB."
 
 
 def _cookie(headers: Headers, name: str) -> str:
@@ -160,6 +182,8 @@ def _with_headers(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value
+            if message["status"] in BROKEN_OFF:
+                headers["connection"] = "close"  # what still comes of the body is not read
         await send(message)
 
     return sending

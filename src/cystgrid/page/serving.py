@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -15,11 +16,18 @@ from cystgrid.errors import StoreError, UsageError
 from cystgrid.pacs.archive import Archive
 from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
+from cystgrid.page.waiting import HeadInTime
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")
 TOKEN_BYTES = 32
 LOCK = ".lock"
+MOST_CONNECTIONS = 100
+"""At a time; a browser opens six. Further ones get 503."""
+
+KEPT_SECONDS = 5
+"""A connection between two requests."""
+
 SECONDS_TO_END = 3
 """A request still open when the page ends is given no longer."""
 
@@ -46,6 +54,7 @@ def serve_page(
         StoreError: no model there, or another page serves this folder.
         UsageError: the port is taken.
     """
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it tells of bodies
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with _alone(studies), _listening(port) as listener:
         number = listener.getsockname()[1]
@@ -54,7 +63,11 @@ def serve_page(
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                log_level="warning",
+                http=HeadInTime,
+                ws="none",
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_keep_alive=KEPT_SECONDS,
+                log_level="error",  # not whatever somebody sends
                 access_log=False,  # addresses hold the token once, and ids
                 server_header=False,
                 date_header=False,

@@ -1,0 +1,87 @@
+"""``cystgrid serve`` as a person starts it, and raw requests that no client library would send."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Live:
+    """A page that runs.
+
+    Attributes:
+        link: as it was printed.
+        process: its program.
+    """
+
+    link: str
+    process: subprocess.Popen
+
+    @property
+    def port(self):
+        return urlsplit(self.link).port
+
+    @property
+    def token(self):
+        return parse_qs(urlsplit(self.link).query)["token"][0]
+
+    @property
+    def memory(self):
+        """Resident bytes."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def raw(self, *pieces, timeout=20):
+        """What comes back for bytes sent as they are: status, headers in lower case, body."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout) as line:
+            for piece in pieces:
+                try:
+                    line.sendall(piece)
+                except OSError:
+                    break  # it has answered and closed already
+            answer = b""
+            while True:
+                try:
+                    more = line.recv(65536)
+                except ConnectionResetError:
+                    break
+                if not more:
+                    break
+                answer += more
+        head, _, body = answer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        status = int(first.split()[1]) if first else 0
+        return status, dict(line.lower().split(": ", 1) for line in lines), body
+
+    def ask(self, path, method="GET", token=True, body=b"", **headers):
+        """One request, its path sent as it is."""
+        stated = {"Host": f"127.0.0.1:{self.port}", "Connection": "close"}
+        if token:
+            stated["Cookie"] = f"cystgrid-{self.port}={self.token}"
+        if body:
+            stated["Content-Length"] = str(len(body))
+        stated |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in stated.items() if v)]
+        return self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+
+@contextmanager
+def serving(model, studies, *options):
+    """Start it on a free port; end it by Ctrl-C, after which it must have said nothing amiss."""
+    command = [sys.executable, "-c", "from cystgrid.cli import main; main()", "serve",
+               str(model), "-o", str(studies), "--port", "0", *map(str, options)]  # fmt: skip
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
+    found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stdout)))
+    yield Live(found[0], server)
+    server.send_signal(signal.SIGINT)
+    _, told = server.communicate(timeout=30)
+    assert server.returncode == 0, told
+    assert told == "", told[:2000]  # neither warnings nor names
