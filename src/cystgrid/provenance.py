@@ -149,6 +149,7 @@ KINDS = {
     "predictions.json": "answers for patients",
     "explanations.json": "explanations for patients",
     "start.json": "a pretrained start",
+    "export.json": "a model for other software",
 }
 """What a folder of ours holds, by the file that names it."""
 

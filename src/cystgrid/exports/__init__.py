@@ -1,0 +1,1 @@
+"""Trained models for other software: ONNX, MONAI bundles, timm folders."""
