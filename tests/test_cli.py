@@ -245,7 +245,7 @@ def test_a_bug_exits_with_1_and_debug_shows_where(prepared, tmp_path, monkeypatc
 def test_every_verb_has_help_with_an_example():
     verbs = (
         "demo", "phantom", "prepare", "crossval", "tables", "train", "predict", "explain",
-        "pretrain", "insert",
+        "pretrain", "insert", "report",
     )  # fmt: skip
     for verb in verbs:
         done = cystgrid(verb, "--help")

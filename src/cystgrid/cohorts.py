@@ -13,6 +13,7 @@ from cystgrid.outputs.quality.prepared_page import Refusal, prepared_facts, writ
 from cystgrid.outputs.registration import draw_cohort_alignments
 from cystgrid.preparation.check import CohortCheck, check_cohort
 from cystgrid.preparation.cohort import PreparationReport, prepare_cohort
+from cystgrid.preparation.flow import CohortFlow, write_flow
 from cystgrid.preparation.store import Store
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import refuse_others_file
@@ -75,13 +76,14 @@ def run_prepare(
     workers: int = 0,
     quiet: bool = False,
 ) -> tuple[PreparationReport, Manifest]:
-    """Prepare a cohort, and write PREPARED/quality.html.
+    """Prepare a cohort, and write PREPARED/cohort.json and PREPARED/quality.html.
 
     Returns:
         What was done, and the manifest: whose labels were left out or are another class.
     """
     manifest = read_manifest(cohort, study.cohort)
     report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
+    write_flow(CohortFlow.of(manifest, report), prepared)
     if pictures is not None:
         draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
         draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)

@@ -16,6 +16,7 @@ from cystgrid.explaining_runs import run_figure
 from cystgrid.predicting import run_predict
 from cystgrid.processes import worker_count
 from cystgrid.provenance import NOTICE
+from cystgrid.reporting import run_report
 from cystgrid.runs import run_crossval, run_train
 from cystgrid.study import Study, shipped_study
 
@@ -36,7 +37,7 @@ Say = Callable[[str], None]
 
 
 def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> None:
-    """Phantoms, preparation, cross-validation, tables, figures, a model, its answers, its maps.
+    """Phantoms to report: every stage once, and a model with its answers and maps.
 
     Args:
         folder: where everything is written; run again, what is there is used.
@@ -89,6 +90,8 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
             folder / "model", new, folder / "maps", workers=worker_count(workers), quiet=quiet
         )
         run_figure(run, folder / "prepared", run / "figures", 3, quiet=quiet)
+    with _stage("report", say):
+        report = run_report(run, folder / "prepared", quiet=quiet)[-1]
     if not quiet:
         Console(width=160).print(table)
     say(WHERE_THE_TRANSFORMER_STARTS)
@@ -97,6 +100,7 @@ def run_demo(folder: Path, *, workers: int | None, quiet: bool, say: Say) -> Non
     say("\nPhantoms with known lesions, no clinical data. " + NOTICE)
     say(f"Tables: {run / 'tables'}  pictures: {run / 'figures'}, {folder / 'answers' / 'grids'}, "
         f"{folder / 'maps'}")  # fmt: skip
+    say(f"Report, to open in a browser: {report}")
 
 
 @contextmanager

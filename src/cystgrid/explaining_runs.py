@@ -78,9 +78,9 @@ def run_figure(
         )
     store = Store.open(prepared)
     run = read_run(run_folder, store)
-    pairs = _chosen(run, models, figure)
+    pairs = chosen_networks(run, models, figure)
     rows = run_answers(run, pairs)
-    made = _Explainer(run, method, options or Options())
+    made = Explainer(run, method, options or Options())
     cases = _surest(run, rows) if figure == 3 else _compared(made, rows, pairs)
     drawn: list[Case] = []
     with progress_bar("explaining", sum(len(each.rows) for each in cases), quiet=quiet) as advance:
@@ -108,8 +108,14 @@ class _Chosen:
     rows: tuple[pd.Series, ...]
 
 
-class _Explainer:
-    """Networks of a run's outer folds, taken up once each, and the maps that they make."""
+class Explainer:
+    """Networks of a run's outer folds, taken up once each, and the maps that they make.
+
+    Args:
+        run: from ``read_run``.
+        method: of every map; empty for each network's own default.
+        options: of rollout.
+    """
 
     def __init__(self, run: RunRecord, method: str, options: Options) -> None:
         self.run, self.method, self.options = run, method, options
@@ -162,7 +168,7 @@ def is_transformer(model: str) -> bool:
     return entry_of(model).build == entry_of(VIT).build
 
 
-def _chosen(run: RunRecord, models: Sequence[str], figure: int) -> list[Pair]:
+def chosen_networks(run: RunRecord, models: Sequence[str], figure: int) -> list[Pair]:
     """Which networks are shown, in the figure's order.
 
     Raises:
@@ -216,7 +222,7 @@ def _surest(run: RunRecord, rows: pd.DataFrame) -> list[_Chosen]:
     return found
 
 
-def _compared(made: _Explainer, rows: pd.DataFrame, pairs: Sequence[Pair]) -> list[_Chosen]:
+def _compared(made: Explainer, rows: pd.DataFrame, pairs: Sequence[Pair]) -> list[_Chosen]:
     """The first case that the last model gets right, and the first that it gets wrong.
 
     Raises:

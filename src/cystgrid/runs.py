@@ -21,6 +21,7 @@ from cystgrid.grids.gather import resident_limit, streaming_note
 from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
+from cystgrid.preparation.flow import read_flow, write_flow
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import write_text
 from cystgrid.results import Results, evaluate_file
@@ -84,6 +85,8 @@ def run_crossval(
     )
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
     write_text(run / "study.toml", text)
+    if (flow := read_flow(prepared)) is not None:
+        write_flow(flow, run)
     results = write_results(run, path, store, recipe, quiet=quiet)
     notes += [*disk_notes(store, recipe), *left_out_notes(run), *collapse_notes(run)]
     return results.table1, notes

@@ -50,7 +50,7 @@ def groups_of(
     if path is None:
         frame["center"] = known["center"].replace("", UNKNOWN)
         return Groups(_informative(frame))
-    read = _read(path).reindex(known.index).fillna("")
+    read = read_patients(path).reindex(known.index).fillna("")
     for name in GROUPINGS:
         if name == "age" and name in read:
             frame[name] = _bands(read[name].map(number), age_bands)
@@ -66,7 +66,12 @@ def _informative(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[name for name in frame if (frame[name] != UNKNOWN).any()]]
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_patients(path: Path) -> pd.DataFrame:
+    """Read patients.csv: index patient, the other columns as text.
+
+    Raises:
+        PredictionsError: with all faults of the file.
+    """
     header, rows = read_rows(path, "a table of patients")
     if "patient" not in header:
         raise PredictionsError(

@@ -135,7 +135,7 @@ def _of(slices: Array, window: Window) -> Array:
     return slices[window.first : window.stop]
 
 
-def _montage(slices: Array) -> NDArray[np.float32]:
+def montage(slices: Array) -> NDArray[np.float32]:
     """``(n, row, column)`` as one picture, row by row; where there is no slice, NaN."""
     count, rows, columns = slices.shape
     across = math.ceil(math.sqrt(count))
@@ -159,11 +159,11 @@ def _draw(axis: Axes, panel: Panel) -> None:
     show = partial(
         axis.imshow, extent=(0, across, down, 0), aspect=axis.get_aspect(), interpolation="nearest"
     )
-    grey = _montage(_of(panel.prepared.crop[panel.channel], panel.window))
+    grey = montage(_of(panel.prepared.crop[panel.channel], panel.window))
     low, high = np.nanpercentile(grey, DISPLAY_PERCENTILES)
     show(grey, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     if panel.values is not None:
-        shown = _montage(_of(panel.values, panel.window))
+        shown = montage(_of(panel.values, panel.window))
         show(np.where(shown > EVEN, shown, np.nan), cmap=_colours(), norm=_scale())
     _outline(axis, panel, across, down)
     _label(axis, panel, across, down)
@@ -173,7 +173,7 @@ def _outline(axis: Axes, panel: Panel, across: int, down: int) -> None:
     slices = _lesion(panel)
     if slices is None:
         return
-    lesion = np.nan_to_num(_montage(slices))
+    lesion = np.nan_to_num(montage(slices))
     height, width = lesion.shape
     x = (np.arange(width) + 0.5) / width * across
     y = (np.arange(height) + 0.5) / height * down
@@ -205,6 +205,23 @@ def _colours() -> ListedColormap:
     colours = relevance_colours(steps)
     colours[:, 3] = MOST_OPAQUE * np.sqrt(steps)
     return ListedColormap(colours)
+
+
+def map_pixels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """``(row, column, 4)`` to lay on a scan: nothing up to an even share, then the scale's colours.
+
+    Args:
+        values: ``(row, column)`` in even shares; NaN is not drawn.
+    """
+    shown = np.where(values > EVEN, values, np.nan)
+    colours = _colours()(_scale()(np.ma.masked_invalid(shown)))
+    return np.asarray(np.rint(colours * 255), dtype=np.uint8)
+
+
+def scale_pixels(width: int = 128) -> NDArray[np.uint8]:
+    """``(1, width, 4)`` opaque: the scale's colours from ``EVEN`` to ``MOST``."""
+    colours = relevance_colours(np.linspace(0, 1, width))[None]
+    return np.asarray(np.rint(colours * 255), dtype=np.uint8)
 
 
 def relevance_colours(steps: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -23,8 +23,11 @@ from cystgrid.provenance import write_json, write_text
 
 ImageFormat = Literal["nifti", "dicom"]
 COLUMNS = ("patient", "label", "t1", "t2", "roi", "center", "sex", "age", "lesion")
+MARK = "Digital phantoms made by cystgrid. No clinical data."
+"""The first line of a phantom cohort's README.txt."""
+
 README = """\
-Digital phantoms made by cystgrid. No clinical data.
+{mark}
 
 No patient was examined: every scan here is computed from geometric shapes, tissue signals and a
 model of a scanner. They are meant for trying software, never for learning about disease.
@@ -83,7 +86,7 @@ def write_phantom_cohort(
     """
     _check(patients, seed, image_format, workers, reduction)
     readme = README.format(
-        patients=patients, seed=seed, image_format=image_format, reduction=reduction
+        mark=MARK, patients=patients, seed=seed, image_format=image_format, reduction=reduction
     )
     _check_folder(folder, readme)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +100,15 @@ def write_phantom_cohort(
     manifest = folder / "cohort.csv"
     write_text(manifest, _table([rows[index] for index in range(patients)]))
     return manifest
+
+
+def is_phantom_cohort(manifest: Path) -> bool:
+    """Whether a manifest lies in a folder that ``write_phantom_cohort`` wrote."""
+    readme = manifest.parent / "README.txt"
+    if not readme.is_file():
+        return False
+    with readme.open("rb") as stream:
+        return stream.read(len(MARK)) == MARK.encode()
 
 
 def _check(patients: int, seed: int, image_format: str, workers: int, reduction: float) -> None:
