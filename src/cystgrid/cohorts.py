@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cystgrid.checksums import forget_sums, record_sums
 from cystgrid.cohort.manifest import Manifest, read_manifest
 from cystgrid.insertion.cohort import InsertionReport, insert_cohort
+from cystgrid.locking import sole_writer
 from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.check_page import write_check_page
 from cystgrid.outputs.quality.page import MARK as PAGE_MARK
@@ -13,9 +15,9 @@ from cystgrid.outputs.quality.prepared_page import Refusal, prepared_facts, writ
 from cystgrid.outputs.registration import draw_cohort_alignments
 from cystgrid.preparation.check import CohortCheck, check_cohort
 from cystgrid.preparation.cohort import PreparationReport, prepare_cohort
-from cystgrid.preparation.store import Store
+from cystgrid.preparation.store import INDEX, Store
 from cystgrid.progress import progress_bar
-from cystgrid.provenance import refuse_others_file
+from cystgrid.provenance import refuse_other_kind, refuse_others_file
 from cystgrid.scans.survey import series_table, summary_line, survey, tree_files
 from cystgrid.study import Study
 
@@ -81,10 +83,18 @@ def run_prepare(
         What was done, and the manifest: whose labels were left out or are another class.
     """
     manifest = read_manifest(cohort, study.cohort)
-    report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
-    if pictures is not None:
-        draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
-        draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)
+    refuse_other_kind(prepared, INDEX)
+    with sole_writer(prepared):
+        forget_sums(prepared)
+        report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
+        if pictures is not None:
+            draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
+            draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)
+        _write_page(prepared, manifest, report)
+    return report, manifest
+
+
+def _write_page(prepared: Path, manifest: Manifest, report: PreparationReport) -> None:
     line_of = {patient.patient: patient.line for patient in manifest.patients}
     store = Store.open(prepared)
     write_prepared_page(
@@ -92,4 +102,4 @@ def run_prepare(
         [Refusal(patient, reason, line_of[patient]) for patient, reason in report.refused],
         prepared / QUALITY_PAGE,
     )
-    return report, manifest
+    record_sums(prepared, [prepared / QUALITY_PAGE])

@@ -33,7 +33,7 @@ class JourneysOrder(TyperGroup):
 
     VERBS = (
         "demo", "phantom", "cohort", "prepare", "crossval", "tables", "train", "predict",
-        "explain", "serve", "pacs", "pretrain", "insert",
+        "explain", "serve", "pacs", "pretrain", "insert", "verify",
     )  # fmt: skip
 
     def list_commands(self, ctx: Any) -> list[str]:
