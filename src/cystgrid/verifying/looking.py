@@ -30,7 +30,7 @@ class Look:
     def __init__(self, folder: Path, *, locked: bool, advance: Advance) -> None:
         self.folder, self.locked, self._advance = folder, locked, advance
         self.findings: list[Finding] = []
-        self._seen: set[str] = {LOCK}
+        self._seen: set[str] = set()
 
     def file(self, name: str, sha256: str, artefact: str, cost: str) -> bool:
         """Check a file by the sha256 on record; returns whether it is sound."""
@@ -148,10 +148,10 @@ class Look:
 
 
 def file_names(folder: Path) -> list[str]:
-    """All files of a folder and of its subfolders, links unfollowed, in sorted order."""
+    """All files of a folder and of its subfolders but its lock; links unfollowed; sorted."""
     found = []
     for place, folders, files in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in (*files, *links):
             found.append((Path(place) / name).relative_to(folder).as_posix())
-    return sorted(found)
+    return sorted(name for name in found if name != LOCK)
