@@ -91,6 +91,7 @@ def prepare_cohort(
     began = time.monotonic()
     _check_names(manifest)
     refuse_other_kind(folder, INDEX)
+    _check_writable(folder)
     outcomes: dict[str, Outcome] = {}
     work = partial(_prepare_one, folder=folder, settings=settings)
     with progress_bar("prepare", len(manifest.patients), quiet=quiet) as advance:
@@ -211,3 +212,18 @@ def _check_names(manifest: Manifest) -> None:
                 expected="ids that differ by more than upper and lower case",
                 do="rename one of them",
             )
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            folder,
+            got=error.strerror,
+            expected="a folder that can be written",
+            do="choose another folder",
+        ) from error
