@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cystgrid.checksums import forget_sums, record_sums
 from cystgrid.cohort.manifest import Manifest, read_manifest
 from cystgrid.insertion.cohort import InsertionReport, insert_cohort
+from cystgrid.locking import sole_writer
 from cystgrid.outputs.preparation import draw_cohort_corrections
 from cystgrid.outputs.quality.check_page import write_check_page
 from cystgrid.outputs.quality.page import MARK as PAGE_MARK
@@ -14,9 +16,9 @@ from cystgrid.outputs.registration import draw_cohort_alignments
 from cystgrid.preparation.check import CohortCheck, check_cohort
 from cystgrid.preparation.cohort import PreparationReport, prepare_cohort
 from cystgrid.preparation.flow import CohortFlow, write_flow
-from cystgrid.preparation.store import Store
+from cystgrid.preparation.store import INDEX, Store
 from cystgrid.progress import progress_bar
-from cystgrid.provenance import refuse_others_file
+from cystgrid.provenance import refuse_other_kind, refuse_others_file
 from cystgrid.scans.survey import series_table, summary_line, survey, tree_files
 from cystgrid.study import Study
 
@@ -82,11 +84,19 @@ def run_prepare(
         What was done, and the manifest: whose labels were left out or are another class.
     """
     manifest = read_manifest(cohort, study.cohort)
-    report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
-    write_flow(CohortFlow.of(manifest, report), prepared)
-    if pictures is not None:
-        draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
-        draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)
+    refuse_other_kind(prepared, INDEX)
+    with sole_writer(prepared):
+        forget_sums(prepared)
+        report = prepare_cohort(manifest, prepared, study.preparation, workers=workers, quiet=quiet)
+        flow = write_flow(CohortFlow.of(manifest, report), prepared)
+        if pictures is not None:
+            draw_cohort_corrections(manifest, study.preparation, pictures, quiet=quiet)
+            draw_cohort_alignments(manifest, study.preparation, pictures, quiet=quiet)
+        record_sums(prepared, [flow, _write_page(prepared, manifest, report)])
+    return report, manifest
+
+
+def _write_page(prepared: Path, manifest: Manifest, report: PreparationReport) -> Path:
     line_of = {patient.patient: patient.line for patient in manifest.patients}
     store = Store.open(prepared)
     write_prepared_page(
@@ -94,4 +104,4 @@ def run_prepare(
         [Refusal(patient, reason, line_of[patient]) for patient, reason in report.refused],
         prepared / QUALITY_PAGE,
     )
-    return report, manifest
+    return prepared / QUALITY_PAGE

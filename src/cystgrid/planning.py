@@ -13,8 +13,8 @@ from rich.table import Table
 
 from cystgrid.processes import worker_count
 from cystgrid.progress import progress_bar
-from cystgrid.provenance import write_json
 from cystgrid.runs import opened, write_results
+from cystgrid.sealing import write_sealed
 from cystgrid.study import Study
 from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import LocalEngine
@@ -140,7 +140,7 @@ def _make_up(job: Training, generator: np.random.Generator) -> None:
         curve = pd.DataFrame([vars(Epoch(n, *generator.random(3))) for n in epochs])
         curve.to_csv(job.folder / CURVE, index=False)
         files.append(CURVE)
-    write_json(
+    write_sealed(
         job.folder / "job.json",
         {"files": dict.fromkeys(files, ""), "selected_epoch": epochs[0], "collapsed": False},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cystgrid.checksums import record_sums
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.predictions import Method
 from cystgrid.explaining_runs import Explainer, chosen_networks
@@ -74,6 +75,8 @@ def run_report(
         facts = PreparedFacts(store, scans, _each(store, known), maps)
     report = report_of(files, method, facts)
     write_report(report, path)
+    if path.parent.samefile(run):
+        record_sums(run, [path])
     return [*notes, str(path)]
 
 

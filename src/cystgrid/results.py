@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cystgrid.checksums import check_recorded, rewritten
 from cystgrid.evaluation import rendering
 from cystgrid.evaluation.calibration import calibrated
 from cystgrid.evaluation.conformal import conformal_sets
@@ -26,6 +28,7 @@ from cystgrid.evaluation.tables.optimism import optimism
 from cystgrid.evaluation.tables.overall import table1, table2
 from cystgrid.evaluation.tables.pairs import table4
 from cystgrid.evaluation.validation import read_validation
+from cystgrid.locking import sole_writer
 from cystgrid.outputs.confusion import draw_confusion_matrices
 from cystgrid.outputs.decision_curves import draw_decision_curves
 from cystgrid.outputs.methods import draw_folds, draw_forest
@@ -76,14 +79,39 @@ class Companions:
         Args:
             source: a run's folder, or a predictions file.
             given: companions to take instead of those found.
+
+        Raises:
+            StoreError: a file of a run's folder that is not as the run wrote it.
         """
         path = source / PREDICTIONS if source.is_dir() else source
         beside = cls.beside(path) if path.name == PREDICTIONS else cls()
-        return path, cls(
+        found = cls(
             given.validation or beside.validation,
             given.peer or beside.peer,
             given.patients or beside.patients,
         )
+        if source.is_dir():
+            for each in (path, found.validation, found.peer, found.patients):
+                if each is not None and each.parent == source:
+                    check_recorded(each)
+        return path, found
+
+
+@contextmanager
+def on_record(source: Path, output: Path | None) -> Iterator[list[Path]]:
+    """Within it, tables of ``source`` are made anew; those put into the list go on its record.
+
+    Only where they go into a run's own folder, into which then nobody else writes.
+
+    Args:
+        source: a run's folder, or a predictions file.
+        output: where they go; None for beside the predictions.
+    """
+    if output is not None or not (source / "run.json").is_file():
+        yield []
+        return
+    with sole_writer(source), rewritten(source, ("tables", "figures")) as made:
+        yield made
 
 
 @dataclass(frozen=True, eq=False)

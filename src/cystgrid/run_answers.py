@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cystgrid.checksums import check_recorded
 from cystgrid.errors import StoreError, UsageError
 from cystgrid.evaluation.predictions import read_predictions
 from cystgrid.training.decision import Pair
-from cystgrid.training.out_of_fold import RUN_AGAIN, RunRecord
+from cystgrid.training.job import RUN_AGAIN
+from cystgrid.training.out_of_fold import RunRecord
 from cystgrid.training.outcome import PREDICTIONS
 
 
@@ -25,10 +27,11 @@ def run_answers(run: RunRecord, pairs: Sequence[Pair]) -> pd.DataFrame:
 
     Raises:
         UsageError: a network without predictions.
-        StoreError: predictions for other patients than the folds have.
+        StoreError: predictions that are altered, or for other patients than the folds have.
         PredictionsError: no such file, or one that is not sound.
     """
     path = run.folder / PREDICTIONS
+    check_recorded(path)
     table = read_predictions(path).frame
     table = table[table["repeat"] == 0]
     keys = list(zip(table["model"], table["inputs"], strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,27 +11,33 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from cystgrid.checksums import record_sums
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.published import given_splits
 from cystgrid.cohort.splits import Splits
 from cystgrid.evaluation.model_calibration import Calibration
 from cystgrid.evaluation.settings import ERROR_RATE
 from cystgrid.grids.gather import resident_limit, streaming_note
+from cystgrid.locking import sole_writer
 from cystgrid.models.registry import CHANNELS
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.preparation.flow import read_flow, write_flow
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import write_text
+from cystgrid.provenance import refuse_other_kind, write_text
 from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
 from cystgrid.training.deploy import train_model
 from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.device import training_device
 from cystgrid.training.engine import Cluster
-from cystgrid.training.job import CURVE
+from cystgrid.training.job import CURVE, read_record
 from cystgrid.training.nested import cross_validate
 from cystgrid.training.recipe import Recipe
+from cystgrid.training.run_card import CARD, read_run_card
+
+STUDY = "study.toml"
+"""Of a run: the study file, word for word."""
 
 
 def run_crossval(
@@ -72,22 +77,25 @@ def run_crossval(
     asked = opened(prepared, study, models, inputs, features, splits_file)
     store, recipe, given = asked.store, asked.recipe, asked.given
     notes = list(asked.notes)
-    path = cross_validate(
-        prepared,
-        run,
-        recipe,
-        study.splits,
-        given=given,
-        protocol=protocol,
-        workers=workers,
-        cluster=cluster,
-        quiet=quiet,
-    )
-    text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
-    write_text(run / "study.toml", text)
-    if (flow := read_flow(prepared)) is not None:
-        write_flow(flow, run)
-    results = write_results(run, path, store, recipe, quiet=quiet)
+    refuse_other_kind(run, CARD)
+    with sole_writer(run):
+        path = cross_validate(
+            prepared,
+            run,
+            recipe,
+            study.splits,
+            given=given,
+            protocol=protocol,
+            workers=workers,
+            cluster=cluster,
+            quiet=quiet,
+        )
+        text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
+        write_text(run / STUDY, text)
+        flow = read_flow(prepared)
+        kept = [] if flow is None else [write_flow(flow, run)]
+        results = write_results(run, path, store, recipe, quiet=quiet)
+        record_sums(run, [run / STUDY, *kept, *results.written])
     notes += [*disk_notes(store, recipe), *left_out_notes(run), *collapse_notes(run)]
     return results.table1, notes
 
@@ -132,20 +140,20 @@ def write_results(
 ) -> Results:
     """Write RUN/tables and RUN/figures from a run's predictions and curves."""
     results = evaluate_file(predictions, run / "tables", run / "figures", quiet=quiet)
+    training, grids = run / "figures" / "training.png", run / "figures" / "grids.png"
     if curves := read_curves(run):
-        draw_training_curves(curves, run / "figures" / "training.png")
-    draw_grids(
-        example_pictures(store, recipe.cohort, recipe.grid.cells),
-        recipe.grid.cells,
-        run / "figures" / "grids.png",
-    )
+        draw_training_curves(curves, training)
+        results.written.append(training)
+    examples = example_pictures(store, recipe.cohort, recipe.grid.cells)
+    draw_grids(examples, recipe.grid.cells, grids)
+    results.written.append(grids)
     return results
 
 
 def _records(run: Path) -> Iterator[tuple[str, Path, dict[str, Any]]]:
     """Model and inputs, folder and record of every finished nested training."""
     for path in sorted((run / "jobs").glob("*/outer-*/inner-*/job.json")):
-        yield path.parents[2].name, path.parent, json.loads(path.read_text("utf-8"))
+        yield path.parents[2].name, path.parent, read_record(path)
 
 
 def collapse_notes(run: Path) -> list[str]:
@@ -173,7 +181,7 @@ def disk_notes(store: Store, recipe: Recipe) -> list[str]:
 
 def left_out_notes(run: Path) -> list[str]:
     """Which models this folder was asked for before, and that are not in its tables."""
-    recorded = json.loads((run / "run.json").read_text("utf-8"))["models"]
+    recorded = read_run_card(run)["models"]
     path, columns = run / "predictions.csv", ["model", "inputs"]
     rows = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)
     there = set(rows["model"] + "-" + rows["inputs"])
@@ -230,16 +238,18 @@ def run_train(
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
     recipe = study.recipe(model, inputs, features)
-    return train_model(
-        prepared,
-        folder,
-        recipe,
-        study.deploy,
-        copies=study.splits.copies,
-        calibrate=lambda truth, probabilities: Calibration.fit(
-            truth, probabilities, ERROR_RATE
-        ).model_dump(),
-        workers=workers,
-        cluster=cluster,
-        quiet=quiet,
-    )
+    refuse_other_kind(folder, "model.json")
+    with sole_writer(folder):
+        return train_model(
+            prepared,
+            folder,
+            recipe,
+            study.deploy,
+            copies=study.splits.copies,
+            calibrate=lambda truth, probabilities: Calibration.fit(
+                truth, probabilities, ERROR_RATE
+            ).model_dump(),
+            workers=workers,
+            cluster=cluster,
+            quiet=quiet,
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cystgrid.errors import StoreError
-from cystgrid.outputs.start import CARD, WEIGHTS, write_start
+from cystgrid.locking import sole_writer
+from cystgrid.outputs.start import CARD, STUDY, WEIGHTS, write_start
 from cystgrid.pretraining.pretrain import pretrain
 from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.processes import worker_count
@@ -19,6 +19,7 @@ from cystgrid.provenance import (
     versions,
     write_text,
 )
+from cystgrid.sealing import read_sealed
 from cystgrid.training.device import resolve_precision, training_device
 
 STATE = "state.safetensors"
@@ -53,12 +54,24 @@ def run_pretrain(
     facts = _facts(settings)
     if _finished(folder, facts["key"]):
         return f"already made: {folder / WEIGHTS}"
+    with sole_writer(folder):
+        return _made(folder, settings, facts, study_file, worker_count(workers), quiet=quiet)
+
+
+def _made(
+    folder: Path,
+    settings: PretrainSettings,
+    facts: dict[str, Any],
+    study_file: Path | None,
+    workers: int,
+    *,
+    quiet: bool,
+) -> str:
+    """Pretrain and write the start; returns what is told of it."""
     state = folder / STATE
-    reader, curve = pretrain(
-        settings, state, facts["key"], workers=worker_count(workers), quiet=quiet
-    )
+    reader, curve = pretrain(settings, state, facts["key"], workers=workers, quiet=quiet)
     text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
-    write_text(folder / "pretrain.toml", text)
+    write_text(folder / STUDY, text)
     path = write_start(folder, reader.network.backbone.state_dict(), curve, facts)
     state.unlink(missing_ok=True)
     last = {name: value for name, value in curve[-1].items() if name.startswith(("patch", "grid_"))}
@@ -89,14 +102,8 @@ def _finished(folder: Path, key: str) -> bool:
     path = folder / CARD
     if not path.exists():
         return False
-    try:
-        card = json.loads(path.read_text("utf-8"))
-        known, sha256 = card["key"], card["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path, got="something else", expected="a start's card", do="choose another folder"
-        ) from error
-    if known != key:
+    card = read_sealed(path, expected="a start's card", do="choose another folder")
+    if card["key"] != key:
         raise StoreError(
             path,
             got="a start by other settings, weights or version",
@@ -104,4 +111,4 @@ def _finished(folder: Path, key: str) -> bool:
             do="give another -o folder",
         )
     weights = folder / WEIGHTS
-    return weights.is_file() and sha256_file(weights) == sha256
+    return weights.is_file() and sha256_file(weights) == card["sha256"]

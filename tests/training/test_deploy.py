@@ -9,6 +9,7 @@ from cystgrid.cohort.splits import validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE
+from cystgrid.sealing import write_sealed
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
 from cystgrid.training.design import labelled_members
@@ -64,7 +65,7 @@ def test_an_altered_model_is_refused(model):
 def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"model\.json"):
         load_model(tmp_path)
-    (tmp_path / "model.json").write_text('{"schema": 99}')
+    write_sealed(tmp_path / "model.json", {"schema": 99})
     with pytest.raises(StoreError, match="schema 99"):
         load_model(tmp_path)
 

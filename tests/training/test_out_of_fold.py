@@ -11,6 +11,7 @@ from cohorts_in_memory import write_cohort
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import StoreError, UsageError
 from cystgrid.preparation.store import Store
+from cystgrid.sealing import write_sealed
 from cystgrid.training.nested import cross_validate
 from cystgrid.training.out_of_fold import held_out, read_run
 from training.conftest import make_recipe
@@ -78,10 +79,14 @@ def test_a_training_that_is_missing_or_of_other_patients_is_refused(copy):
     path = next((folder / "jobs").glob(f"{NAME}-*/outer-0/inner-0/job.json"))
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "test": record["test"][1:]}))
-    with pytest.raises(StoreError, match="another study, or altered"):
+    with pytest.raises(StoreError, match="altered content"):
+        held_out(read_run(folder, store), NAME, "late", 0)
+    del record["seal"]
+    write_sealed(path, {**record, "test": record["test"][1:]})
+    with pytest.raises(StoreError, match="another study"):
         held_out(read_run(folder, store), NAME, "late", 0)
     path.unlink()
-    with pytest.raises(StoreError, match="no finished training"):
+    with pytest.raises(StoreError, match="no such file"):
         held_out(read_run(folder, store), NAME, "late", 0)
 
 
@@ -106,7 +111,7 @@ def test_a_training_of_another_fold_is_refused_however_sound(copy):
     shutil.copytree(other, here)
     run = read_run(folder, store)
     assert held_out(run, NAME, "late", 1)
-    with pytest.raises(StoreError, match="another study, or altered"):
+    with pytest.raises(StoreError, match="another study"):
         held_out(run, NAME, "late", 0)
 
 

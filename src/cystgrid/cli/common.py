@@ -33,7 +33,7 @@ class JourneysOrder(TyperGroup):
 
     VERBS = (
         "demo", "phantom", "cohort", "prepare", "crossval", "tables", "train", "predict",
-        "explain", "report", "serve", "export", "pacs", "pretrain", "insert",
+        "explain", "report", "serve", "export", "pacs", "pretrain", "insert", "verify",
     )  # fmt: skip
 
     def list_commands(self, ctx: Any) -> list[str]:

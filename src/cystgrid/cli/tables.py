@@ -99,7 +99,7 @@ def tables(
     from cystgrid.evaluation.costs import read_costs
     from cystgrid.evaluation.forms import Form
     from cystgrid.evaluation.predictions import read_predictions
-    from cystgrid.results import Companions, write_evaluation
+    from cystgrid.results import Companions, on_record, write_evaluation
 
     form = Form(
         patient=patient_column,
@@ -125,14 +125,16 @@ def tables(
         specificity=specificity,
         age_bands=_ages(age_bands),
     )
-    results = write_evaluation(
-        predictions,
-        output or path.parent / "tables",
-        (output or path.parent) / "figures",
-        companions,
-        settings,
-        quiet=quiet,
-    )
+    with on_record(source, output) as made:
+        results = write_evaluation(
+            predictions,
+            output or path.parent / "tables",
+            (output or path.parent) / "figures",
+            companions,
+            settings,
+            quiet=quiet,
+        )
+        made += results.written
     show(quiet, results.table1)
     for note in results.notes:
         say(quiet, f"note: {note}")

@@ -6,16 +6,17 @@ their sha256 and the exact study that made them.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from cystgrid.errors import WeightsError
+from cystgrid.errors import StoreError, WeightsError
 from cystgrid.models.entries import VIT
 from cystgrid.provenance import sha256_file
+from cystgrid.sealing import read_sealed
 
 WEIGHTS, CARD = "start.safetensors", "start.json"
 """Names in a start's folder; ``outputs/start.py`` writes them."""
 
+INSTALL = "install cystgrid again"
 STARTS = Path(__file__).with_name("starts")
 
 
@@ -47,7 +48,7 @@ def shipped_start(architecture: str) -> Path:
             path,
             got="damaged" if path.exists() else "no such file",
             expected="the file of the sha256 on its card",
-            do="install cystgrid again",
+            do=INSTALL,
         )
     return path
 
@@ -60,14 +61,29 @@ def shipped_sha256(architecture: str) -> str:
     """
     path = STARTS / architecture / CARD
     try:
-        return str(json.loads(path.read_text("utf-8"))["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return str(read_sealed(path, expected="a start's card", do=INSTALL)["sha256"])
+    except StoreError as error:
+        raise WeightsError(path, got=error.got, expected=error.expected, do=error.do) from error
+
+
+def check_beside_card(path: Path) -> None:
+    """Check weights that lie in a start's folder by the card beside them.
+
+    Raises:
+        WeightsError: the card or the weights are damaged.
+    """
+    card = path.with_name(CARD)
+    if path.name != WEIGHTS or not card.is_file():
+        return
+    do = "restore the folder, or make the start again"
+    try:
+        stated = str(read_sealed(card, expected="a start's card", do=do)["sha256"])
+    except StoreError as error:
+        raise WeightsError(card, got=error.got, expected=error.expected, do=do) from error
+    if sha256_file(path) != stated:
         raise WeightsError(
-            path,
-            got=f"{type(error).__name__} on reading",
-            expected="a start's card",
-            do="install cystgrid again",
-        ) from error
+            path, got="damaged", expected="the file of the sha256 on the card beside it", do=do
+        )
 
 
 def _instead(architecture: str) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.errors import WeightsError
+from cystgrid.models.shipped import check_beside_card
 
 StateDict = dict[str, Tensor]
 HUB, NONE, PHANTOM = "hub", "none", "phantom"
@@ -66,10 +67,12 @@ def read_state(path: Path) -> StateDict:
     """Read a state dictionary from ``.safetensors`` or ``.pth``/``.pt``/``.bin``, running no code.
 
     Raises:
-        WeightsError: no such file, not of that format, or a pickle that holds more than tensors.
+        WeightsError: no such file, not of that format, a pickle that holds more than tensors, or a
+            start that is not as its card says.
     """
     if not path.is_file():
         raise WeightsError(path, got="no such file", expected="a file of weights", do=HOW_TO_GET)
+    check_beside_card(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

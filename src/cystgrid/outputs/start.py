@@ -14,9 +14,18 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cystgrid.outputs.style import COLOURS, LINES, figure_style, write_figure
-from cystgrid.provenance import NOTICE, json_text, sha256_bytes, write_bytes, write_json, write_text
+from cystgrid.provenance import (
+    NOTICE,
+    json_text,
+    sha256_bytes,
+    sha256_file,
+    write_bytes,
+    write_text,
+)
+from cystgrid.sealing import write_sealed
 
 WEIGHTS, CARD, CURVE, PICTURE = "start.safetensors", "start.json", "curve.csv", "curve.png"
+README, STUDY = "README.md", "pretrain.toml"
 HEAD = "head."
 """Of the transformer: no part of a start."""
 
@@ -33,7 +42,7 @@ def write_start(
     """Write start.safetensors (float16), curve.csv, curve.png, README.md and, last, start.json.
 
     Args:
-        folder: WEIGHTS.
+        folder: WEIGHTS, in which pretrain.toml lies already.
         state: the transformer's tensors by timm's names; its head is left out.
         curve: looks at the validation grids.
         facts: settings, versions, key.
@@ -52,8 +61,9 @@ def write_start(
     write_text(folder / CURVE, table.to_csv(index=False, float_format="%.5f"))
     draw_targets(table, folder / PICTURE)
     card = {**facts, "weights": WEIGHTS, "bytes": len(content), "sha256": sha256_bytes(content)}
-    write_text(folder / "README.md", _page(card, table))
-    write_json(folder / CARD, {"notice": NOTICE, **card})
+    write_text(folder / README, _page(card, table))
+    files = {name: sha256_file(folder / name) for name in (CURVE, PICTURE, README, STUDY)}
+    write_sealed(folder / CARD, {"notice": NOTICE, **card, "files": files})
     return folder / WEIGHTS
 
 

@@ -31,6 +31,7 @@ from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.standardise import PERCENTILES
 from cystgrid.provenance import (
     digest,
+    json_text,
     remembered_sha256,
     sha256_bytes,
     versions,
@@ -194,6 +195,30 @@ def write_index(folder: Path, settings: PreparationSettings, cards: dict[str, st
     write_json(folder / INDEX, {**index, "sha256": digest(index)})
 
 
+def read_index(folder: Path) -> dict[str, Any]:
+    """``prepared.json`` without its checksum.
+
+    Raises:
+        StoreError: it is missing, or one byte of it is not as it was written.
+    """
+    path = folder / INDEX
+    index = _read_json(path)
+    genuine = _json_bytes(index) == path.read_bytes()
+    if index.pop("sha256", None) != digest(index) or not genuine:
+        raise StoreError(
+            path, got="altered content", expected="the index as it was written", do=REPAIR
+        )
+    return index
+
+
+def _json_bytes(value: dict[str, Any]) -> bytes:
+    """As this value is written; none where it never would be."""
+    try:
+        return json_text(value).encode()
+    except ValueError:
+        return b""
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
@@ -246,13 +271,12 @@ class Store:
     def _read(cls, folder: Path) -> Self:
         path = folder / INDEX
         index_sha256 = remembered_sha256(path) if path.is_file() else ""
-        index = _read_json(path)
-        stated = index.pop("sha256", None)
-        if index.get("schema") != SCHEMA or stated != digest(index):
+        index = read_index(folder)
+        if index.get("schema") != SCHEMA:
             raise StoreError(
                 path,
-                got=f"schema {index.get('schema')!r} or altered content",
-                expected=f"schema {SCHEMA}, as it was written",
+                got=f"schema {index.get('schema')!r}",
+                expected=f"schema {SCHEMA}",
                 do=REPAIR,
             )
         settings = PreparationSettings.parse(index["settings"], str(path))
@@ -263,6 +287,11 @@ class Store:
         }
         name = digest({"settings": index["settings"], "patients": cards})
         return cls(folder, settings, entries, name, cards, index_sha256)
+
+    @property
+    def cards(self) -> dict[str, str]:
+        """sha256 of each patient's card, which holds that of its voxels."""
+        return dict(self._cards)
 
     def stands(self) -> bool:
         """Whether index and cards on disk are still those that were read."""

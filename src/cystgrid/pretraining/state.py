@@ -1,5 +1,7 @@
 """Where a stopped pretraining goes on from: one file, with all that decides the rest.
 
+It carries the sha256 of itself, taken with zeros in that sha256's place.
+
 The stream has no state: its batch ``step`` is the same whenever it is drawn.
 """
 
@@ -8,19 +10,26 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from cystgrid.errors import StoreError
-from cystgrid.provenance import write_bytes
+from cystgrid.provenance import sha256_bytes, write_bytes
 
 Row = dict[str, float]
 """One look at the validation grids."""
 
 TOLD = "progress"
+HEADER = 8
+"""Bytes of a safetensors file that hold the length of its header, JSON."""
+
+BLANK = "0" * 64
+"""In the place of the sha256 while it is taken."""
+
 WEIGHT, MOMENTS = "weight:", ("exp_avg", "exp_avg_sq")
 
 
@@ -48,8 +57,10 @@ def save_state(
         for moment in MOMENTS:
             if parameter in optimizer.state:
                 tensors[f"{moment}:{name}"] = optimizer.state[parameter][moment].contiguous()
-    told = json.dumps({"key": key, **asdict(progress)})
-    write_bytes(path, save(tensors, {TOLD: told}))
+    told = json.dumps({"sha256": BLANK, "key": key, **asdict(progress)})
+    content = save(tensors, {TOLD: told})
+    own = sha256_bytes(content).encode()
+    write_bytes(path, content.replace(BLANK.encode(), own, 1))
 
 
 def load_state(
@@ -62,14 +73,12 @@ def load_state(
     """
     if not path.is_file():
         return Progress()
+    content = path.read_bytes()
+    told = read_told(path, content)
     try:
-        with safe_open(path, "pt") as stored:
-            told = json.loads(stored.metadata()[TOLD])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StoreError(
-            path, got=type(error).__name__, expected="a saved state", do="remove it to begin anew"
-        ) from error
+        tensors = load(content)
+    except SafetensorError as error:
+        raise _damaged(path) from error
     if told.get("key") != key:
         raise StoreError(
             path,
@@ -87,6 +96,34 @@ def load_state(
                 "step": torch.tensor(float(step), device=parameter.device), **moments
             }  # fmt: skip
     return Progress(step, told["train_loss"], tuple(told["curve"]))
+
+
+def read_told(path: Path, content: bytes) -> dict[str, Any]:
+    """What a state says of itself, after a look at every byte of it.
+
+    Args:
+        path: of the file, for messages.
+        content: of the file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    try:
+        length = int.from_bytes(content[:HEADER], "little")
+        header = json.loads(content[HEADER : HEADER + length])
+        told: dict[str, Any] = json.loads(header["__metadata__"][TOLD])
+        own = str(told["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+    if sha256_bytes(content.replace(own.encode(), BLANK.encode(), 1)) != own:
+        raise _damaged(path)
+    return told
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(
+        path, got="altered content", expected="a saved state", do="remove it to begin anew"
+    )
 
 
 def lay_as_weights(optimizer: torch.optim.Optimizer) -> None:

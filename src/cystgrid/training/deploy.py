@@ -6,7 +6,6 @@ others train it. With several members, each fold has a turn, and probabilities a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,14 +17,17 @@ from numpy.typing import NDArray
 from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest, refuse_other_kind, write_json
+from cystgrid.provenance import digest, refuse_other_kind
+from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.design import labelled_members
 from cystgrid.training.engine import Cluster, open_engine, run_jobs
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
+from cystgrid.training.model_card import read_model_card
 from cystgrid.training.recipe import Recipe, job_seed
+from cystgrid.training.run_card import PLATFORM
 from cystgrid.training.settings import DeploySettings
 from cystgrid.training.site import Site
 
@@ -105,7 +107,7 @@ def train_model(
         missing = [job for job in jobs if not _is_finished(job)]
         title = f"{len(missing)} of {len(jobs)} members"
         run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
-    kept = [json.loads(job.record.read_text("utf-8")) for job in jobs]
+    kept = [_read_record(job) for job in jobs]
     patients = labelled_members(store, recipe.cohort)
     path = write_model(
         folder, store, patients, recipe, model, inputs,
@@ -129,12 +131,8 @@ def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) 
     path = folder / "model.json"
     if not path.exists():
         return
-    try:
-        card = json.loads(path.read_bytes())
-        same = (card["prepared"], card["recipe"]) == (store.digest, identity)
-    except (ValueError, KeyError, TypeError):
-        same = False
-    if not same:
+    card = read_model_card(folder).content
+    if (card["prepared"], card["recipe"]) != (store.digest, identity):
         raise StoreError(
             path,
             got="a model of other data or another recipe",
@@ -147,7 +145,8 @@ def _member_jobs(
     store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, site: Site
 ) -> list[_MemberJob]:
     model, inputs = recipe.models.pairs()[0]
-    identity = [store.digest, recipe.identity(model, inputs), site.device]
+    numbers = {name: each for name, each in site.versions.items() if name != PLATFORM}
+    identity = [store.digest, recipe.identity(model, inputs), site.device, numbers, site.code]
     identity.append(site.precision(recipe.training_of(model).precision))
     seed = recipe.training_of(model).seed
     folds = validation_splits(labelled_members(store, recipe.cohort), settings.folds, seed)
@@ -180,12 +179,16 @@ def _run_member(job: _MemberJob, after_epoch: Callable[[], None]) -> None:
         "truth": task.targets([store.entries[name] for name in job.fold.validation]).tolist(),
         "probabilities": trained.validation.tolist(),
     }
-    write_json(job.record, {"key": job.key, "member": record, "validation": validation})
+    write_sealed(job.record, {"key": job.key, "member": record, "validation": validation})
+
+
+def _read_record(job: _MemberJob) -> dict[str, Any]:
+    return read_sealed(job.record, expected="the record of a trained member", do="run it again")
 
 
 def _is_finished(job: _MemberJob) -> bool:
     try:
-        record = json.loads(job.record.read_text("utf-8"))
+        record = _read_record(job)
         read_checked(job.folder / record["member"]["weights"], record["member"]["sha256"])
         record["validation"]  # which an older version did not keep
     except (OSError, ValueError, KeyError, StoreError):

@@ -19,11 +19,13 @@ from cystgrid.models.registry import CHANNELS, entry_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_json, write_text
+from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_text
+from cystgrid.sealing import write_sealed
 from cystgrid.training.member import Member, load_member
 from cystgrid.training.model_card import CARD, SCHEMA, as_no_model, read_model_card
 from cystgrid.training.recipe import Recipe
 
+README = "README.md"
 REBUILT = ("cohort", "grid", "models")
 """What of the recipe a finished model still needs."""
 
@@ -112,8 +114,9 @@ def write_model(
         "prepared": store.digest,
         "versions": versions(),
     }
-    write_text(folder / "README.md", _model_card(card))
-    write_json(folder / CARD, card)
+    page = _model_card(card)
+    write_text(folder / README, page)
+    write_sealed(folder / CARD, {**card, "files": {README: sha256_bytes(page.encode())}})
     return folder / CARD
 
 

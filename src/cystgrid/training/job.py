@@ -3,12 +3,11 @@
     RUN/jobs/<model>-<inputs>/outer-<i>/inner-<j>/     (or peer/)
         model.safetensors (or model.estimator)  predictions.csv  validation.csv  curve.csv  job.json
 
-``job.json`` is written last and holds the sha256 of the others: it is what makes a training count.
+``job.json``, sealed, is written last and holds the sha256 of the others: it makes a training count.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 from cystgrid.cohort.splits import InnerFold
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import digest, sha256_bytes, write_json, write_text
+from cystgrid.provenance import digest, sha256_bytes, write_text
+from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.device import reproducible
 from cystgrid.training.member import Task, Trained, train_member
@@ -34,6 +34,8 @@ PEER = "peer"
 """Stands for the inner fold's number in a training that the test fold itself selects."""
 
 TEST, VALIDATION, CURVE = "predictions.csv", "validation.csv", "curve.csv"
+
+RUN_AGAIN = "run cystgrid crossval again with the same -o: it makes anew what is missing or altered"
 
 
 def job_key(identity: Mapping[str, Any], fold: InnerFold, test: Sequence[str]) -> str:
@@ -106,7 +108,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     texts = _texts(job, trained, found)
     for name, text in texts.items():
         write_text(job.folder / name, text)
-    write_json(
+    write_sealed(
         job.record,
         {
             "key": job.key,
@@ -154,10 +156,19 @@ def read_probabilities(job: Training, name: str) -> pd.DataFrame:
     return table.astype(dict.fromkeys(columns, np.float64))
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """What a finished training says of itself in ``job.json``.
+
+    Raises:
+        StoreError: there is none, or it is altered.
+    """
+    return read_sealed(path, expected="the record of a finished training", do=RUN_AGAIN)
+
+
 def is_finished(job: Training) -> bool:
     """Whether the job's folder holds a whole, unaltered training of just this job."""
     try:
-        record = json.loads(job.record.read_text("utf-8"))
+        record = read_record(job.record)
         read_checked(job.folder / record["weights"], record["sha256"])
         for name, sha256 in record["files"].items():
             read_checked(job.folder / name, sha256)

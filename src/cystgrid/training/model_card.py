@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from cystgrid.cohort.classes import CohortSettings
 from cystgrid.errors import StoreError
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.provenance import sha256_bytes
+from cystgrid.sealing import read_sealed
 
-SCHEMA = 2
+SCHEMA = 3
 """Of model.json."""
 
 CARD = "model.json"
@@ -43,12 +43,15 @@ def read_model_card(folder: Path) -> ModelCard:
     """Read model.json; no other file is looked at.
 
     Raises:
-        StoreError: no model there, or one of another version.
+        StoreError: no model there, an altered one, or one of another version.
     """
     path = folder / CARD
     with as_no_model(folder):
-        content = path.read_bytes()
-        card = json.loads(content)
+        card = read_sealed(
+            path,
+            expected="the model.json of a model",
+            do="give the folder that `cystgrid train` wrote, as it wrote it",
+        )
         if card["schema"] != SCHEMA:
             raise StoreError(
                 path,
@@ -61,7 +64,7 @@ def read_model_card(folder: Path) -> ModelCard:
             card,
             CohortSettings.parse(card["cohort"], str(path)),
             PreparationSettings.parse(card["preparation"], str(path)),
-            sha256_bytes(content),
+            sha256_bytes(path.read_bytes()),
         )
 
 

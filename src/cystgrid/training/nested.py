@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from cystgrid.checksums import record_sums
 from cystgrid.cohort.splits import Splits, SplitSettings
 from cystgrid.provenance import write_json
 from cystgrid.training import outcome
@@ -21,10 +22,17 @@ from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import Cluster, Engine, open_engine, run_jobs
 from cystgrid.training.job import Training, is_finished, run_training
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import recorded_pairs, settle
+from cystgrid.training.run_card import CARD, SPLITS, recorded_pairs, settle
 
 DECISIONS = "decision.json"
 """Of a run: the weights of its decision fusions, and the patients each was learned on."""
+
+
+KEPT = (
+    CARD, SPLITS, DECISIONS,
+    outcome.PREDICTIONS, outcome.VALIDATIONS, outcome.PEERS, outcome.PATIENTS,
+)  # fmt: skip
+"""What lies in a run's folder itself."""
 
 
 def cross_validate(
@@ -62,14 +70,16 @@ def cross_validate(
     planned = design(prepared, run, recipe, splitting, given=given, protocol=protocol)
     with open_engine(cluster, workers, planned.threads) as engine:
         site = engine.site
-        settle(run, planned.card(site), planned.splits, site)
+        settle(run, planned.card(site), planned.splits)
         jobs = planned.trainings(site)
         _run_missing(jobs, engine, quiet)
     done = {job.folder for job in jobs}
     known = dict.fromkeys([*recorded_pairs(run), *planned.pairs])
     nested = [planned.nested(pair, site) for pair in known]
     peers = [planned.peers(pair, site) for pair in known]
-    return write_outcome(planned, _whole(nested, done), _whole(peers, done))
+    path = write_outcome(planned, _whole(nested, done), _whole(peers, done))
+    record_sums(run, [run / name for name in KEPT if (run / name).is_file()])
+    return path
 
 
 def _whole(models: Sequence[Sequence[Training]], done: set[Path]) -> list[Training]:

@@ -6,7 +6,6 @@ that held it out.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,11 @@ from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import VIT, ModelSettings
 from cystgrid.preparation.store import Store
 from cystgrid.training.decision import Pair, pair_of
-from cystgrid.training.job import job_key
+from cystgrid.training.job import RUN_AGAIN, job_key, read_record
 from cystgrid.training.network_member import NetworkMember, load_network
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import CARD, SPLITS
+from cystgrid.training.run_card import CARD, SPLITS, read_run_card
 from cystgrid.training.sides import Sides
-
-RUN_AGAIN = "run cystgrid crossval again with the same -o: it makes anew what is missing or altered"
 
 
 @dataclass(frozen=True)
@@ -95,16 +92,8 @@ def read_run(folder: Path, store: Store) -> RunRecord:
         StoreError: no run there, or one of other data.
     """
     path = folder / CARD
-    try:
-        card = json.loads(path.read_text("utf-8"))
-        prepared, folds, models = str(card["prepared"]), card["splits"], dict(card["models"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path,
-            got="no such file" if isinstance(error, FileNotFoundError) else "something else",
-            expected="the run.json of a cross-validation",
-            do="give the folder that `cystgrid crossval` wrote",
-        ) from error
+    card = read_run_card(folder)
+    prepared, folds, models = str(card["prepared"]), card["splits"], dict(card["models"])
     if prepared != store.digest:
         raise StoreError(
             path,
@@ -200,22 +189,16 @@ def _job(
     """A finished training's record, after a look at whether it is this run's, of just this fold."""
     path = folder / "job.json"
     identity = {"prepared": run.store.digest, **run.identities[pair]}
-    try:
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        said = [tuple(record[side]) for side in ("train", "validation", "test")]
-        genuine = record["key"] == job_key(identity, fold, test)
-        genuine = genuine and said == [fold.train, fold.validation, test]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    record = read_record(path)
+    said = [tuple(record[side]) for side in ("train", "validation", "test")]
+    if record["key"] != job_key(identity, fold, test) or said != [
+        fold.train,
+        fold.validation,
+        test,
+    ]:
         raise StoreError(
             path,
-            got="no finished training",
-            expected="the record of one",
-            do=RUN_AGAIN,
-        ) from error
-    if not genuine:
-        raise StoreError(
-            path,
-            got="a training of another study, or altered",
+            got="a training of another study",
             expected="one of this run",
             do=RUN_AGAIN,
         )

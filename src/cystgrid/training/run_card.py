@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cystgrid.checksums import forget_sums
 from cystgrid.cohort.splits import Splits, splits_digest, write_splits
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import Store
-from cystgrid.provenance import write_json
+from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.decision import Pair, pair_of
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.site import Site
 
 CARD, SPLITS = "run.json", "splits.json"
+PLATFORM = "platform"
+"""Of the versions the one that changes no number: a kernel's, say."""
 
 
 def run_card(
@@ -23,13 +26,15 @@ def run_card(
 ) -> dict[str, Any]:
     """What a run of these settings on these data would be, as JSON.
 
-    Device, arithmetic and version are those of where the trainings run, which need not be here.
+    Device, arithmetic and versions are those of where the trainings run, which need not be here.
     """
     return {
         "prepared": store.digest,
+        "patients": store.cards,
         "splits": splits_digest(splits),
-        "version": site.versions["cystgrid"],
+        "source": site.code,
         "device": site.device,
+        "versions": site.versions,
         "models": {f"{m}-{inputs}": identity_of(recipe, m, inputs, site) for m, inputs in pairs},
     }
 
@@ -44,40 +49,89 @@ def compare(run: Path, card: dict[str, Any]) -> dict[str, Any]:
     """The card with all models that the folder was asked for before; writes nothing.
 
     Raises:
-        StoreError: the folder holds a run of other data, another recipe or another version.
+        StoreError: the folder holds a run of other data, another recipe or another version; or what
+            it says of itself is altered.
     """
     path = run / CARD
     if not path.is_file():
         return card
-    old = json.loads(path.read_text("utf-8"))
-    _refuse_difference(old, card, path)
+    old = read_run_card(run)
+    _refuse_other_data(old, card, path)
+    _refuse_other_software(old, card, path)
+    _refuse_other_recipe(old["models"], card["models"], path)
     return {**card, "models": {**old["models"], **card["models"]}}
 
 
-def settle(run: Path, card: dict[str, Any], splits: Splits, site: Site) -> None:
+def settle(run: Path, card: dict[str, Any], splits: Splits) -> None:
     """Write down what this run is, after a look at whether the folder holds another one."""
-    write_json(run / CARD, {**compare(run, card), "versions": site.versions})
+    whole = compare(run, card)
+    forget_sums(run)
+    write_sealed(run / CARD, whole)
     write_splits(splits, run / SPLITS)
 
 
 def recorded_pairs(run: Path) -> list[Pair]:
     """Models that this folder has been asked for before."""
-    recorded = json.loads((run / CARD).read_text("utf-8"))["models"]
-    return [pair_of(name) for name in recorded]
+    return [pair_of(name) for name in read_run_card(run)["models"]]
 
 
-def _refuse_difference(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
-    """Refuse to mix two studies in one folder, naming what differs."""
-    for name in ("prepared", "splits", "version", "device"):
-        if old.get(name) != new[name]:
+def read_run_card(run: Path) -> dict[str, Any]:
+    """What a run says of itself.
+
+    Raises:
+        StoreError: no run there, or its card is altered.
+    """
+    return read_sealed(
+        run / CARD,
+        expected="the run.json of a cross-validation",
+        do="give the folder that cystgrid crossval wrote; if its run.json is damaged, restore it, "
+        "or remove it and run crossval again: finished trainings are kept",
+    )
+
+
+def _refuse_other_data(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
+    """Refuse other patients, other voxels or other folds, naming the first that differs."""
+    do = "give another -o folder, or the same data and study"
+    before, now = old["patients"], new["patients"]
+    for patient in sorted({*before, *now}):
+        if before.get(patient) != now.get(patient):
+            raise StoreError(
+                f"{path}: prepared patient {patient}",
+                got="another scan, label or other fact" if patient in before and patient in now
+                else "one more" if patient in now else "no such patient now",
+                expected=f"the {len(before)} patients with which this run began",
+                do=do,
+            )  # fmt: skip
+    for name in ("prepared", "splits"):
+        if old[name] != new[name]:
+            raise StoreError(
+                f"{path}: {'settings of the prepared data' if name == 'prepared' else name}",
+                got=f"{new[name][:12]} now",
+                expected=f"{old[name][:12]}, as when this run began",
+                do=do,
+            )
+
+
+def _refuse_other_software(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
+    """Refuse what could change a training's bytes, naming the first that differs."""
+    facts = [(f"version of {name}", old["versions"].get(name), value)
+             for name, value in new["versions"].items() if name != PLATFORM]  # fmt: skip
+    facts.append(("cystgrid's source", old["source"][:12], new["source"][:12]))
+    facts.append(("device", old["device"], new["device"]))
+    for name, before, now in facts:
+        if before != now:
             raise StoreError(
                 f"{path}: {name}",
-                got=f"{str(new[name])[:12]} now",
-                expected=f"{str(old.get(name))[:12]}, as when this run began",
-                do="give another -o folder, or the same data, study and version",
+                got=f"{now} now",
+                expected=f"{before}, as when this run began",
+                do="give another -o folder, or go on with what it began with",
             )
-    for pair, identity in new["models"].items():
-        before = old["models"].get(pair, identity)
+
+
+def _refuse_other_recipe(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
+    """Refuse a model whose settings differ from those it was begun with."""
+    for pair, identity in new.items():
+        before = old.get(pair, identity)
         for name, value in identity.items():
             if json.dumps(before.get(name)) != json.dumps(value):
                 raise StoreError(

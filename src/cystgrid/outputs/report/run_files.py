@@ -14,7 +14,7 @@ from cystgrid.errors import StoreError
 from cystgrid.evaluation.patients import read_patients
 from cystgrid.evaluation.predictions import Method, Predictions, read_predictions
 from cystgrid.preparation.flow import CohortFlow, read_flow
-from cystgrid.training.out_of_fold import RUN_AGAIN
+from cystgrid.training.job import RUN_AGAIN
 from cystgrid.training.outcome import PATIENTS, PREDICTIONS
 from cystgrid.training.run_card import CARD, SPLITS
 

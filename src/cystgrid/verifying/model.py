@@ -1,0 +1,47 @@
+"""A deployable model: model.json, the members' weights, the page; and one that is being trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cystgrid.sealing import read_sealed
+from cystgrid.verifying.findings import State
+from cystgrid.verifying.looking import Look
+
+CARD = "model.json"
+TRAIN_AGAIN = "the model must be trained again: cystgrid train, into another folder"
+PAGE = "it is words alone; the model predicts without it"
+MEMBER = "this member is trained again: cystgrid train"
+
+
+def look_at_model(look: Look) -> None:
+    """Check everything in MODEL."""
+    for path in sorted(look.folder.glob(".*.json")):  # members of a training under way
+        _member(look, path.name)
+    if not look.there(CARD):
+        look.absent(CARD, State.UNFINISHED, "model", "cystgrid train goes on where it was")
+        return
+    card = look.checked(CARD, _card, "model", TRAIN_AGAIN)
+    if card is None:
+        return
+    for record in card["members"]:
+        look.file(record["weights"], record["sha256"], "weights", TRAIN_AGAIN)
+    for name, sha256 in card["files"].items():
+        look.file(name, sha256, "model card", PAGE)
+
+
+def _card(path: Path) -> dict[str, Any]:
+    return read_sealed(path, expected="a model.json as it was written", do=TRAIN_AGAIN)
+
+
+def _member(look: Look, name: str) -> None:
+    artefact = f"member {name.removeprefix('.').removesuffix('.json')}"
+    record = look.checked(name, _record, artefact, MEMBER)
+    if record is not None:
+        member = record["member"]
+        look.file(member["weights"], member["sha256"], artefact, MEMBER)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return read_sealed(path, expected="a member's record as it was written", do=MEMBER)

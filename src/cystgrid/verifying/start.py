@@ -1,0 +1,42 @@
+"""A pretrained start: its card, weights and curve; and the state of one under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cystgrid.outputs.start import CARD
+from cystgrid.pretraining.state import read_told
+from cystgrid.sealing import read_sealed
+from cystgrid.starts import STATE
+from cystgrid.verifying.findings import State
+from cystgrid.verifying.looking import Look
+
+AGAIN = (
+    "the start must be made again: cystgrid pretrain with its pretrain.toml, into another folder"
+)
+STATE_COST = "the pretraining begins anew: remove it, and run cystgrid pretrain"
+TOLD = "it tells how the start was made; the weights serve without it"
+
+
+def look_at_start(look: Look) -> None:
+    """Check everything in a start's folder."""
+    if look.there(STATE):
+        look.checked(STATE, _state, "pretraining under way", STATE_COST)
+    if not look.there(CARD):
+        look.absent(CARD, State.UNFINISHED, "start", "cystgrid pretrain goes on where it was")
+        return
+    card = look.checked(CARD, _card, "start", AGAIN)
+    if card is None:
+        return
+    look.file(card["weights"], card["sha256"], "weights", AGAIN)
+    for name, sha256 in card["files"].items():
+        look.file(name, sha256, "the start's story", TOLD)
+
+
+def _card(path: Path) -> dict[str, Any]:
+    return read_sealed(path, expected="a start's card as it was written", do=AGAIN)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    return read_told(path, path.read_bytes())

@@ -1,0 +1,150 @@
+"""Every byte of every artefact is looked at; what is not sound is named with what it costs."""
+
+import random
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from cystgrid.cli import app
+from cystgrid.errors import StoreError
+from cystgrid.verifying.findings import State
+from cystgrid.verifying.looking import file_names
+from cystgrid.verifying.verify import verify
+
+FOLDERS = ("prepared", "run", "model", "start")
+FIRST = "run/jobs/site-only-none/outer-0/inner-0"
+
+
+def verdict(folder):
+    return verify(folder, quiet=True)
+
+
+def flip(path, place=None):
+    content = bytearray(path.read_bytes())
+    place = len(content) // 2 if place is None else place
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_sound_folder_is_sound_and_every_file_of_it_is_looked_at(made, name):
+    found = verdict(made / name)
+    assert {each.state for each in found.findings} == {State.SOUND}
+    assert sorted(each.name for each in found.findings) == file_names(made / name)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_looking_writes_nothing(made, name):
+    before = {path: path.stat().st_mtime_ns for path in (made / name).rglob("*")}
+    verdict(made / name)
+    assert {path: path.stat().st_mtime_ns for path in (made / name).rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_file_is_found_by_any_bit_and_by_its_end(copy, name):
+    lot = random.Random(name)
+    for each in file_names(copy / name):
+        path = copy / name / each
+        good = path.read_bytes()
+        flip(path, lot.randrange(len(good)))
+        assert [found.name for found in verdict(copy / name).lost] == [each]
+        path.write_bytes(good[: lot.randrange(len(good))])
+        assert [found.name for found in verdict(copy / name).lost] == [each]
+        path.write_bytes(good)
+    assert not verdict(copy / name).lost
+
+
+def test_a_number_that_reads_the_same_is_altered_all_the_same(copy):
+    path = copy / FIRST / "job.json"
+    text = path.read_text()
+    assert '"outer": 0,' in text
+    path.write_text(text.replace('"outer": 0,', '"outer": -0,'))
+    assert [each.name for each in verdict(copy / "run").lost] == [f"{FIRST[4:]}/job.json"]
+
+
+def test_what_is_lost_is_named_with_what_it_costs(copy):
+    weights = "jobs/timm:test_vit-early/outer-1/inner-0/model.safetensors"
+    (copy / "run" / weights).unlink()
+    (found,) = verdict(copy / "run").lost
+    assert (found.state, found.name) == (State.MISSING, weights)
+    assert found.artefact == "training timm:test_vit-early, outer 1, inner 0"
+    assert found.cost == "this training of 2 epochs is repeated: cystgrid crossval"
+
+
+def test_a_training_in_another_s_place_is_damage(copy):
+    first, second = copy / FIRST, copy / FIRST.replace("outer-0", "outer-1")
+    first.rename(copy / "aside")
+    second.rename(first)
+    (copy / "aside").rename(second)
+    assert [each.why.partition(",")[0] for each in verdict(copy / "run").lost] == [
+        "another training"
+    ] * 2
+
+
+def test_a_run_without_its_last_record_is_unfinished_and_not_lost(copy):
+    (copy / "run/SHA256SUMS").unlink()
+    (copy / FIRST / "job.json").unlink()
+    found = verdict(copy / "run")
+    assert not found.lost
+    states = {each.name: each.state for each in found.findings}
+    assert states[f"{FIRST[4:]}/job.json"] is State.UNFINISHED
+    assert states[f"{FIRST[4:]}/model.estimator"] is states["predictions.csv"] is State.UNKNOWN
+
+
+@pytest.mark.parametrize("name", [*FOLDERS])
+def test_a_folder_that_lost_the_file_that_names_it_is_still_known(copy, name):
+    card = {"run": "run.json", "model": "model.json", "prepared": "prepared.json"}.get(name)
+    (copy / name / (card or "start.json")).unlink()
+    found = verdict(copy / name)
+    assert card is None or found.what == verdict(copy / name).what
+    assert any(each.state in (State.MISSING, State.UNFINISHED) for each in found.findings)
+
+
+def test_foreign_files_are_named_and_cost_nothing(copy):
+    (copy / "model/notes.txt").write_text("mine")
+    (copy / "model/.model.json.77.tmp").write_text("half")
+    found = verdict(copy / "model")
+    assert not found.lost
+    told = {each.name: each.artefact for each in found.findings if each.state is State.UNKNOWN}
+    assert told == {
+        "notes.txt": "no artefact on record",
+        ".model.json.77.tmp": "left by a killed command",
+    }
+
+
+def test_no_link_out_of_the_folder_is_followed(copy, tmp_path):
+    outside = tmp_path / "outside"
+    path = copy / "run/predictions.csv"
+    path.rename(outside)
+    path.symlink_to(outside)
+    (found,) = verdict(copy / "run").lost
+    assert found.name == "predictions.csv" and "a link that leads out" in found.why
+
+
+def test_a_folder_that_is_written_into_is_looked_at_and_said_to_be_locked(copy):
+    assert not verdict(copy / "run").locked
+    with FileLock(copy / "run/.lock"):
+        assert verdict(copy / "run").locked
+
+
+def test_what_is_nothing_of_ours_is_refused(tmp_path):
+    for folder, got in ((tmp_path, "nothing of ours"), (tmp_path / "gone", "no such folder")):
+        with pytest.raises(StoreError, match=got):
+            verdict(folder)
+    (tmp_path / "predictions.json").write_text("{}")
+    with pytest.raises(StoreError, match="answers for patients"):
+        verdict(tmp_path)
+
+
+def test_the_verb_says_it_and_its_exit_code_too(copy):
+    folders = [str(copy / name) for name in FOLDERS]
+    sound = CliRunner().invoke(app, ["verify", *folders])
+    assert (sound.exit_code, sound.output.count(" sound")) == (0, 4), sound.output
+    flip(copy / "prepared/patients/p003/crop.npy")
+    found = CliRunner().invoke(app, ["verify", *folders])
+    assert found.exit_code == 3
+    said = " ".join(found.output.split())
+    assert "patient p003" in said and "1 damaged" in said and "prepared again" in said
+    quiet = CliRunner().invoke(app, ["verify", "--quiet", folders[1]])
+    assert (quiet.exit_code, quiet.output) == (0, "")
