@@ -29,6 +29,14 @@ def real_weights(real_data):
     return folder
 
 
+@pytest.fixture(scope="session")
+def report_run(tmp_path_factory):
+    """A run with tables, beside what it was trained on; every name in it is hostile to a page."""
+    from report_runs import write_run  # torch, for those alone who ask
+
+    return write_run(tmp_path_factory.mktemp("report"))
+
+
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the long versions of tests/proofs")
 

@@ -3,12 +3,10 @@
 import base64
 import csv
 import hashlib
-import io
 import itertools
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -18,41 +16,13 @@ from typer.testing import CliRunner
 from cystgrid.cli import app
 from cystgrid.provenance import NOTICE
 from cystgrid.reporting import run_report
-from report_runs import CENTERS, CLASSES, HOSTILE, REASON, write_run
-
-VOID = {"meta", "img", "input", "br", "link", "image", "path"}
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text of every element with an id."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.html, self.tags, self.text = html, [], ""
-        self.sections, self._at = {}, ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "section":
-            self._at = dict(attrs)["id"]
-
-    def handle_data(self, data):
-        self.text += data
-        self.sections[self._at] = self.sections.get(self._at, "") + data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    def table(self, name):
-        """A table's rows, as its export has them."""
-        (found,) = [a for a in self.all("table") if a.get("data-name") == name]
-        return list(csv.DictReader(io.StringIO(found["data-csv"])))
+from report_pages import Page
+from report_runs import CENTERS, CLASSES, HOSTILE, REASON
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return write_run(tmp_path_factory.mktemp("report"))
+def run(report_run):
+    return report_run
 
 
 @pytest.fixture(scope="module")

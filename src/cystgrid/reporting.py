@@ -13,6 +13,7 @@ from cystgrid.explanations.options import Options
 from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.outputs.report.assemble import PreparedFacts, report_of
 from cystgrid.outputs.report.cases import featured, shown_method
+from cystgrid.outputs.report.changes import TwoRuns, changes_report
 from cystgrid.outputs.report.failures import first_repeat
 from cystgrid.outputs.report.page import MARK, write_report
 from cystgrid.outputs.report.run_files import RunFiles, read_run_files
@@ -23,8 +24,8 @@ from cystgrid.progress import progress_bar
 from cystgrid.provenance import refuse_others_file
 from cystgrid.training.out_of_fold import RunRecord, read_run
 
-REPORT = "report.html"
-"""In RUN."""
+REPORT, COMPARISON = "report.html", "comparison.html"
+"""In RUN; in RUN2 of two."""
 
 BESIDE = "prepared"
 """Name of the folder beside RUN that is looked at where none is given."""
@@ -78,6 +79,27 @@ def run_report(
     if path.parent.samefile(run):
         record_sums(run, [path])
     return [*notes, str(path)]
+
+
+def run_comparison(first: Path, second: Path, output: Path | None = None) -> list[str]:
+    """Write the page that compares two runs.
+
+    Args:
+        first: RUN1.
+        second: RUN2.
+        output: the page; None for RUN2/comparison.html.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        StoreError: no finished runs, or two that cannot be compared.
+    """
+    path = output or second / COMPARISON
+    refuse_others_file(path, MARK, "choose another name")
+    runs = TwoRuns.of(read_run_files(first), read_run_files(second))
+    write_report(changes_report(runs), path)
+    return [str(path)]
 
 
 def _each(store: Store, patients: list[str]) -> Iterator[PreparedPatient]:

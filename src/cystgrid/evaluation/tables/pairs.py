@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,17 +32,24 @@ TESTS = (
 """Each gives ``p_<test>`` and, corrected over the table, ``p_<test>_holm``."""
 
 
-def table4(evaluation: Evaluation) -> TableFile | None:
+def table4(
+    evaluation: Evaluation, pairs: Sequence[tuple[Method, Method]] | None = None
+) -> TableFile | None:
     """One row a pair of methods; None if there is one method only.
 
-    The CSV holds ``first,second,patients``; for accuracy, balanced accuracy and AUC the pooled
-    ``difference_<score>`` with ``_low`` and ``_high``; then the p-values of ``TESTS``.
+    Args:
+        evaluation: of the predictions.
+        pairs: the methods that are compared; None for every pair of them.
+
+    Returns:
+        The CSV holds ``first,second,patients``; for accuracy, balanced accuracy and AUC the pooled
+        ``difference_<score>`` with ``_low`` and ``_high``; then the p-values of ``TESTS``.
     """
     if len(evaluation.methods) < 2:
         return None
     resampled = _Resampled(evaluation)
     lines = []
-    for first, second in itertools.combinations(evaluation.methods, 2):
+    for first, second in pairs or itertools.combinations(evaluation.methods, 2):
         lines.append(_line(evaluation, first, second, resampled))
     data = pd.DataFrame(lines)
     for test in TESTS:
