@@ -18,7 +18,7 @@ def trained(small_cohort, tmp_path_factory):
     made = {}
 
     def train(name="resnet18", members=1, **recipe):
-        key = (name, members, *sorted(recipe.items()))
+        key = repr((name, members, recipe))
         if key not in made:
             folder = tmp_path_factory.mktemp("model")
             train_model(

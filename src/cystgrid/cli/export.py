@@ -14,7 +14,10 @@ from cystgrid.cli.common import Debug, Quiet, app, say, verb
 @verb
 def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that train wrote.")],
-    to: Annotated[Literal["onnx"], typer.Option("--to", help="Which software it is for.")],
+    to: Annotated[
+        Literal["onnx", "monai-bundle", "timm"],
+        typer.Option("--to", help="Which software it is for."),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder.")],
     quiet: Quiet = False,
     debug: Debug = False,

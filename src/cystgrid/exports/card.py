@@ -13,8 +13,8 @@ from cystgrid.provenance import NOTICE
 SCHEMA = 1
 """Of export.json."""
 
-PACKAGES = ("cystgrid", "torch", "torchvision", "timm", "monai", "onnx", "onnxruntime",
-            "onnxscript")  # fmt: skip
+PACKAGES = ("cystgrid", "torch", "torchvision", "timm", "monai", "numpy", "onnx",
+            "onnxruntime", "onnxscript")  # fmt: skip
 """Whose versions decide what an export is."""
 
 

@@ -9,14 +9,16 @@ from typing import Any, Literal, get_args
 
 from cystgrid.exports.card import SCHEMA, about, readme
 from cystgrid.exports.checking import Check
+from cystgrid.exports.monai_bundle import CONFIG, META, NETWORK, write_bundle
 from cystgrid.exports.onnx import describe_inputs, describe_output, write_onnx
 from cystgrid.exports.place import RECORD, new_place
 from cystgrid.exports.source import Source
+from cystgrid.exports.timm_folder import member_name, write_timm
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE, sha256_file, write_json, write_text
 from cystgrid.training.device import reproducible
 
-Kind = Literal["onnx"]
+Kind = Literal["onnx", "monai-bundle", "timm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STEPS = 3
@@ -109,5 +111,43 @@ over members are in the graph; correction, smoothing and cropping are not.""",
     )
 
 
-WRITERS: dict[Kind, Callable[[Source, Path, dict[str, Any]], tuple[Check, str]]] = {"onnx": _onnx}
+def _bundle(source: Source, folder: Path, facts: dict[str, Any]) -> tuple[Check, str]:
+    check = write_bundle(source, folder, facts)
+    files = f"--meta_file {META} --config_file {CONFIG}"
+    return (
+        check,
+        f"""## Use
+In this folder, with `pip install 'monai[fire]'`; cystgrid need not be installed:
+
+    python -m monai.bundle run {files} --dataset_dir PREPARED --output_dir OUT
+    python -m monai.bundle verify_net_in_out {NETWORK} {files} --device cpu
+
+PREPARED is a folder that `cystgrid prepare` wrote; OUT/predictions.csv has a row a patient. Both
+files in `models` are TorchScript, which holds a program: run bundles only from people you trust.
+They were made for the processor, and tried there.""",
+    )
+
+
+def _timm(source: Source, folder: Path, facts: dict[str, Any]) -> tuple[Check, str]:
+    check = write_timm(source, folder, facts)
+    return (
+        check,
+        f"""## Use
+`timm.create_model("local-dir:{member_name(source, 0)}", pretrained=True)`, a folder a member;
+probabilities are the mean over members of the softmax of its scores.
+
+It takes `(batch, channel, height, width)`: {" and ".join(source.channels).upper()}, the central
+{facts["slices"]} slices of a prepared crop in a square grid, row by row from the top left. First
+each scan is mapped from its own landmarks to those of `standards` of its member (`cystgrid` in
+config.json), then its whole crop to 0-1, then `mean` and `std` of `pretrained_cfg` are applied; a
+scan that there is not is `absent` (0-1) throughout.
+timm knows none of these steps: `--to onnx` and `--to monai-bundle` have them inside.""",
+    )
+
+
+WRITERS: dict[Kind, Callable[[Source, Path, dict[str, Any]], tuple[Check, str]]] = {
+    "onnx": _onnx,
+    "monai-bundle": _bundle,
+    "timm": _timm,
+}
 """Each writes its files into an empty folder, tries them, and says how to use them."""

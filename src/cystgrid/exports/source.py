@@ -15,6 +15,7 @@ from cystgrid.errors import UsageError
 from cystgrid.exports.cases import Case, cases_for
 from cystgrid.exports.graph import Ensemble, Preparation, exact_members
 from cystgrid.models.registry import CHANNELS
+from cystgrid.service import Service
 from cystgrid.training.deployed import DeployedModel, load_model
 from cystgrid.training.model_card import read_model_card
 from cystgrid.training.network_member import NetworkMember
@@ -44,8 +45,8 @@ class Source:
         """
         card = read_model_card(folder).content
         model = load_model(folder)
-        members = tuple(each for each in model.members if isinstance(each, NetworkMember))
-        if len(members) < len(model.members):
+        members = Service.of(model).members
+        if not members:
             raise UsageError(
                 "MODEL",
                 got=f"{model.name}, which is no network",

@@ -104,7 +104,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     path = folder / CARD
     try:
         card: dict[str, Any] = json.loads(path.read_bytes())
-        for name in ("prepared", "splits", "version", "device"):
+        for name in ("prepared", "splits", "source", "device"):
             card[name] = str(card[name])
         card["models"], card["versions"] = dict(card["models"]), dict(card["versions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
