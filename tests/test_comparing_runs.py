@@ -12,6 +12,7 @@ from cystgrid.cohort.splits import splits_digest
 from cystgrid.cohort.splits.file import read_splits
 from cystgrid.evaluation.uncertainty.paired import mcnemar
 from cystgrid.provenance import NOTICE
+from cystgrid.sealing import write_sealed
 from report_pages import Page
 
 CLASSES = ("normal", "low<b>", "high")
@@ -36,11 +37,11 @@ def write_run(folder, *, models=("vit",), patients=PATIENTS, shift=0, wrong=0.3,
     ]  # fmt: skip
     (folder / "splits.json").write_text(json.dumps({"outer": outer}))
     digest = splits_digest(read_splits(folder / "splits.json"))
-    card = {"prepared": "a" * 64, "splits": digest, "version": "0.1.0", "device": "cpu",
+    card = {"prepared": "a" * 64, "splits": digest, "source": "b" * 64, "device": "cpu",
             "models": {f"{m}-early": {"training": {"learning_rate": rate, "epochs": 3}}
                        for m in models},
             "versions": {"torch": "2.14.1"}}  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(card))
+    write_sealed(folder / "run.json", card)
     (folder / "study.toml").write_text(f"[training]\nlearning_rate = {rate}\n")
     with (folder / "predictions.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)

@@ -236,6 +236,15 @@ def test_a_run_of_other_folds_or_that_never_finished_is_refused(run, tmp_path):
     assert found.exit_code == 3 and "expected a finished run" in found.output
 
 
+def test_a_file_that_is_not_as_the_run_wrote_it_is_refused(run, tmp_path):
+    for name in ("run.json", "splits.json", "predictions.csv", "SHA256SUMS"):
+        shutil.copy(run / name, tmp_path / name)
+    text = (tmp_path / "predictions.csv").read_text("utf-8")
+    (tmp_path / "predictions.csv").write_text(text.replace("0.", "0.0", 1), "utf-8")
+    found = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert found.exit_code == 3 and "as on record" in found.output
+
+
 def test_other_prepared_data_are_refused(run, tmp_path):
     shutil.copytree(run.parent / "prepared", tmp_path / "other")
     index = tmp_path / "other/prepared.json"

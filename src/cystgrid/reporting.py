@@ -99,6 +99,8 @@ def run_comparison(first: Path, second: Path, output: Path | None = None) -> lis
     refuse_others_file(path, MARK, "choose another name")
     runs = TwoRuns.of(read_run_files(first), read_run_files(second))
     write_report(changes_report(runs), path)
+    if path.parent.samefile(second):
+        record_sums(second, [path])
     return [str(path)]
 
 

@@ -156,7 +156,7 @@ def _runs_section(runs: TwoRuns) -> Section:
         row("Patients", str(len(first.labels)), str(len(second.labels))),
         row("Outer folds", str(len(first.splits.outer)), str(len(second.splits.outer))),
         *(row(title, first.card[key][:DIGITS], second.card[key][:DIGITS]) for key, title in {
-            "prepared": "Prepared data", "splits": "Folds", "source": "cystgrid's source",
+            "prepared": "Prepared data", "splits": "Folds", "source": "Source of cystgrid",
             "device": "Device"}.items()),
     ]  # fmt: skip
     table = table_of(

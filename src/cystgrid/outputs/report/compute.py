@@ -56,7 +56,8 @@ def versions_section(run: RunFiles) -> Section:
     digests = (
         ("Prepared data", run.card["prepared"]),
         ("Folds", run.card["splits"]),
-        ("Code", "cystgrid, Apache-2.0"),
+        ("Source of cystgrid", run.card["source"]),
+        ("Licence of the code", "Apache-2.0"),
     )
     blocks = (Facts(versions, CARD), Facts(digests, CARD))
     return Section("versions", "Software and provenance", blocks)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cystgrid.checksums import read_sums
 from cystgrid.cohort.splits import Splits, read_splits, splits_digest
 from cystgrid.errors import StoreError
 from cystgrid.evaluation.patients import read_patients
 from cystgrid.evaluation.predictions import Method, Predictions, read_predictions
 from cystgrid.preparation.flow import CohortFlow, read_flow
-from cystgrid.training.job import RUN_AGAIN
+from cystgrid.provenance import sha256_file
+from cystgrid.training.job import RUN_AGAIN, read_record
 from cystgrid.training.outcome import PATIENTS, PREDICTIONS
-from cystgrid.training.run_card import CARD, SPLITS
+from cystgrid.training.run_card import SPLITS, read_run_card
 
-STUDY = "study.toml"
+STUDY, PAGE = "study.toml", ".html"
+"""In RUN; pages there are made of the other files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +68,12 @@ def read_run_files(folder: Path) -> RunFiles:
     """Read a run.
 
     Raises:
-        StoreError: no run there, one that is not finished, or folds of another run.
+        StoreError: no run there, one that is not finished, folds of another run, or a file that is
+            not as the run wrote it.
         PredictionsError: predictions that are not sound.
     """
-    card = read_card(folder)
+    card = read_run_card(folder)
+    _check_on_record(folder)
     splits = read_splits(folder / SPLITS)
     if splits_digest(splits) != card["splits"]:
         raise StoreError(
@@ -95,32 +99,26 @@ def read_run_files(folder: Path) -> RunFiles:
     )
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """run.json.
-
-    Raises:
-        StoreError: there is none, or it is something else.
-    """
-    path = folder / CARD
-    try:
-        card: dict[str, Any] = json.loads(path.read_bytes())
-        for name in ("prepared", "splits", "source", "device"):
-            card[name] = str(card[name])
-        card["models"], card["versions"] = dict(card["models"]), dict(card["versions"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path,
-            got="no such file" if isinstance(error, FileNotFoundError) else "something else",
-            expected="the run.json of a cross-validation",
-            do="give the folder that `cystgrid crossval` wrote",
-        ) from error
-    return card
+def _check_on_record(folder: Path) -> None:
+    """Refuse files that are not as the run wrote them; what is gone is told of elsewhere."""
+    for name, stated in read_sums(folder).items():
+        path = folder / name
+        if path.suffix == PAGE or not path.is_file():
+            continue
+        found = sha256_file(path)
+        if found != stated:
+            raise StoreError(
+                path,
+                got=f"sha256 {found[:12]}",
+                expected=f"{stated[:12]}, as on record",
+                do="run cystgrid crossval or cystgrid tables again: what is altered is made anew",
+            )
 
 
 def _jobs(folder: Path) -> tuple[dict[str, Any], ...]:
     found = []
     for path in sorted((folder / "jobs").glob("*/outer-*/*/job.json")):
-        record = json.loads(path.read_bytes())
+        record = read_record(path)
         weights = path.parent / str(record["weights"])
         size = weights.stat().st_size if weights.is_file() else 0
         found.append({**record, "pair": path.parents[2].name, "bytes": size})
