@@ -23,6 +23,7 @@ from scipy.ndimage import gaussian_filter
 
 from cystgrid.cohort.splits import InnerFold, OuterFold, Splits, splits_digest, write_splits
 from cystgrid.evaluation.predictions import write_predictions
+from cystgrid.models.registry import ModelSettings
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.standardise import PERCENTILES
@@ -31,6 +32,7 @@ from cystgrid.provenance import versions
 from cystgrid.reporting import run_report
 from cystgrid.results import evaluate_file
 from cystgrid.sealing import write_sealed
+from cystgrid.training.recipe import Recipe
 
 CLASSES = ("normal", "low", "high")
 FOLDS, CENTERS = 10, 7
@@ -76,12 +78,12 @@ def write_made_up_run(folder: Path, patients: int, models: int) -> Path:
     splits = Splits(tuple(outer))
     run.mkdir(parents=True)
     write_splits(splits, run / "splits.json")
-    identity = {"grid": {"cells": 9, "pixels": 64}, "channels": ["t1", "t2"], "weights": "none",
-                "cohort": {"classes": list(CLASSES)}}  # fmt: skip
+    recipe = Recipe(models=ModelSettings(names=MODELS[:models], weights="none"))
     write_sealed(run / "run.json", {
         "prepared": Store.open(prepared).digest, "splits": splits_digest(splits),
         "source": "made up", "device": "cpu",
-        "models": {f"{name}-early": identity for name in MODELS[:models]}, "versions": versions(),
+        "models": {f"{name}-early": recipe.identity(name, "early") for name in MODELS[:models]},
+        "versions": versions(),
     })  # fmt: skip
     write_predictions(_answers(people, tests, models), CLASSES, run / "predictions.csv")
     pd.DataFrame(
@@ -148,7 +150,7 @@ def main() -> None:
         start = time.perf_counter()
         evaluate_file(run / "predictions.csv", run / "tables", run / "figures")
         evaluated = time.perf_counter()
-        run_report(run, folder / "prepared", quiet=True)
+        run_report(run, folder / "prepared", cases=0, quiet=True)
         made = time.perf_counter() - evaluated
         seconds = opening(run / "report.html")
         told = {
