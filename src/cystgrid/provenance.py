@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -88,7 +89,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises:
         StoreError: something lies there that is no regular file (a folder, a device).
-        OSError: the system refuses it; its ``filename`` is ``path``.
+        OSError: the system refuses it; its ``filename`` is ``path``, and of a full disk it says how
+            much room the file needs.
     """
     if path.exists() and not path.is_file():
         raise StoreError(
@@ -105,10 +107,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:  # the temporary file's name would say nothing to a user
         _forget(temporary)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, _told(error, len(content)), str(path)) from error
     except BaseException:
         _forget(temporary)
         raise
+
+
+def _told(error: OSError, size: int) -> str:
+    """What the system said, and of a full disk how much room was wanted."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{error.strerror} ({size:,} bytes are needed)" if full else str(error.strerror)
 
 
 def _forget(temporary: Path) -> None:
