@@ -98,7 +98,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
@@ -180,6 +180,14 @@ def refuse_other_kind(folder: Path, own: str) -> None:
                 expected=f"a new folder, or one of {KINDS[own]}",
                 do="choose another folder",
             )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, and have them survive a power cut."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync_folder(each.parent)
 
 
 def _sync_folder(folder: Path) -> None:
