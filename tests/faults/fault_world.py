@@ -82,16 +82,21 @@ class Child:
     def wait(self, seconds: float = INFO) -> int:
         """The exit code; minus the signal that ended it."""
         last = time.monotonic() + seconds
-        while self.code is None:
+        while not self.ended():
+            if time.monotonic() > last:
+                self.kill()
+                raise TimeoutError(self.text())
+            time.sleep(0.002)
+        assert self.code is not None
+        return self.code
+
+    def ended(self) -> bool:
+        """Whether it has ended, however."""
+        if self.code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.code = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() > last:
-                self.kill()
-                raise TimeoutError(self.text())
-            else:
-                time.sleep(0.002)
-        return self.code
+        return self.code is not None
 
     def send(self, number: int) -> None:
         """A signal to every process of the group."""
