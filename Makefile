@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs fuzz proofs tables bench format structure clean
+.PHONY: help install demo test check docs fuzz faults proofs tables bench format structure clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -35,6 +35,9 @@ docs: install ## the manual as a site, warnings are errors
 
 fuzz: install ## damage 20,000 scans and judge how each is read, minutes
 	$(BIN)/python tests/fuzzing/fuzz.py --jobs 2
+
+faults: install ## kill 100 runs, damage 300 files, fill disks, and see that nothing is lost; an hour
+	$(BIN)/python tests/faults/faults.py --kills 100 --flips 300
 
 proofs: install ## the eleven proofs at length, with their figures; an hour
 	$(BIN)/python -m pytest tests/proofs --long

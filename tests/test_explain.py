@@ -306,7 +306,7 @@ def test_a_training_that_is_missing_is_named(world, tmp_path):
     shutil.rmtree(run / "jobs")
     result = cystgrid("explain", run, world / "prepared", "--figure", "3", "-o", tmp_path / "out")
     assert result.exit_code == 3
-    assert "job.json: got no finished training" in " ".join(result.output.split())
+    assert "job.json: got no such file" in " ".join(result.output.split())
 
 
 def test_the_check_writes_table_6_beside_the_run_s_own_tables(world):

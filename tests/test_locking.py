@@ -5,8 +5,16 @@ import sys
 
 import pytest
 
+from cohorts_in_memory import write_cohort
+from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.cohorts import run_prepare
 from cystgrid.errors import StoreError
 from cystgrid.locking import is_locked, sole_writer
+from cystgrid.preparation.settings import PreparationSettings
+from cystgrid.pretraining.settings import PretrainSettings
+from cystgrid.runs import run_crossval, run_train
+from cystgrid.starts import run_pretrain
+from cystgrid.study import Study
 
 HOLD = (
     "import sys; from pathlib import Path; from cystgrid.locking import sole_writer\n"
@@ -34,6 +42,24 @@ def test_a_second_process_is_refused_until_the_first_ends_however_it_ends(holder
     assert not is_locked(tmp_path)
     with sole_writer(tmp_path):
         (tmp_path / "written").touch()
+
+
+def test_no_verb_writes_into_a_folder_that_another_process_holds(holder, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    write_cohort(tmp_path.with_name("prepared"), 9)
+    study = Study(preparation=PreparationSettings(cell=16, missing_modality="allow"))
+    for write in (
+        lambda: run_crossval(tmp_path.with_name("prepared"), tmp_path, study, quiet=True),
+        lambda: run_train(tmp_path.with_name("prepared"), tmp_path, study, quiet=True),
+        lambda: run_pretrain(tmp_path, PretrainSettings(weights="none"), quiet=True),
+        lambda: run_prepare(
+            write_phantom_cohort(tmp_path.with_name("c"), patients=1, seed=0, reduction=4.0),
+            tmp_path, study, quiet=True,
+        ),
+    ):  # fmt: skip
+        with pytest.raises(StoreError, match="another process writes into"):
+            write()
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_half_written_files_are_cleared_and_others_are_not(tmp_path):

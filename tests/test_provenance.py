@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,37 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         provenance.write_json(path, {"a": 2})
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="names of open files are in /proc")
+def test_bytes_are_on_disk_before_the_name_and_the_name_before_it_is_told(tmp_path, monkeypatch):
+    calls = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(handle):
+        calls.append(("fsync", Path(f"/proc/self/fd/{handle}").resolve().name))
+        real_sync(handle)
+
+    def replace(path, target):
+        calls.append(("rename", target.name))
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    provenance.write_bytes(tmp_path / "new" / "deep" / "file", b"content")
+    temporary = f".file.{os.getpid()}.tmp"
+    folders = [("fsync", "new"), ("fsync", tmp_path.name)]  # the new folders' names
+    assert calls == [*folders, ("fsync", temporary), ("rename", "file"), ("fsync", "deep")]
+
+
+def test_a_full_disk_is_told_with_the_room_that_is_needed(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space .* \(1,234 bytes are needed\)") as error:
+        provenance.write_bytes(tmp_path / "file", bytes(1234))
+    assert error.value.filename == str(tmp_path / "file")
 
 
 def test_not_a_number_is_never_written_as_json(tmp_path):

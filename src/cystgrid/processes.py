@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 AHEAD = 3
 """Items begun for each worker: enough that none waits for a slow one before it."""
 
+RETRIES = 3
+"""Times that items are given out again after a worker died (killed, or out of memory)."""
+
 
 def worker_count(wanted: int | None, threads: int = 1) -> int:
     """Worker processes to use: what was asked for, or one for every ``threads`` usable cores."""
@@ -66,7 +69,8 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) ->
     """Each item's result, in the order of finishing.
 
     Whatever ends it early, Ctrl-C too, ends the workers at once: files are written whole or not at
-    all, so that nothing of theirs can be half done.
+    all, so that nothing of theirs can be half done. When a worker dies, what is not done is given
+    to new ones.
 
     Args:
         work: importable by name, as are ``items`` and results; what it raises is raised here.
@@ -74,23 +78,37 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) ->
         workers: processes; 0 works in this one.
 
     Raises:
-        StoreError: a worker process died.
+        StoreError: worker processes died again and again.
     """
     if workers == 0 or not items:
         yield from map(work, items)
         return
+    left = dict(enumerate(items))
+    for tries in range(RETRIES + 1):
+        try:
+            yield from _each_left(work, left, workers)
+            return
+        except BrokenProcessPool as error:
+            if tries == RETRIES:
+                raise _died() from error
+
+
+def _each_left(
+    work: Callable[[Item], Result], left: dict[int, Item], workers: int
+) -> Iterator[Result]:
+    """Results as they come; what is done is taken out of ``left``."""
     # spawn: the same on every system, and no lock of ours or ITK's is copied half-held
     pool = ProcessPoolExecutor(
-        min(workers, len(items)), get_context("spawn"), initializer=begin_worker
+        min(workers, len(left)), get_context("spawn"), initializer=begin_worker
     )
     try:
         with interrupts_held():
-            futures = [pool.submit(work, item) for item in items]
+            futures = {pool.submit(work, item): number for number, item in left.items()}
         for future in as_completed(futures):
-            yield future.result()
+            result = future.result()
+            del left[futures[future]]
+            yield result
         pool.shutdown(wait=True)
-    except BrokenProcessPool as error:
-        raise _died() from error
     finally:
         stop(pool)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -88,7 +89,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises:
         StoreError: something lies there that is no regular file (a folder, a device).
-        OSError: the system refuses it; its ``filename`` is ``path``.
+        OSError: the system refuses it; its ``filename`` is ``path``, and of a full disk it says how
+            much room the file needs.
     """
     if path.exists() and not path.is_file():
         raise StoreError(
@@ -96,7 +98,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
@@ -105,10 +107,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:  # the temporary file's name would say nothing to a user
         _forget(temporary)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, _told(error, len(content)), str(path)) from error
     except BaseException:
         _forget(temporary)
         raise
+
+
+def _told(error: OSError, size: int) -> str:
+    """What the system said, and of a full disk how much room was wanted."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{error.strerror} ({size:,} bytes are needed)" if full else str(error.strerror)
 
 
 def _forget(temporary: Path) -> None:
@@ -172,6 +180,14 @@ def refuse_other_kind(folder: Path, own: str) -> None:
                 expected=f"a new folder, or one of {KINDS[own]}",
                 do="choose another folder",
             )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, and have them survive a power cut."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync_folder(each.parent)
 
 
 def _sync_folder(folder: Path) -> None:

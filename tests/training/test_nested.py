@@ -124,13 +124,28 @@ def test_other_data_another_recipe_or_version_is_refused_by_name(
     folder, _ = finished
     with pytest.raises(StoreError, match="resnet18-early training"):
         run(prepared, folder, make_recipe(epochs=4))
-    other = write_store(tmp_path, [make_patient(n, signal=1.0) for n in range(18)])
-    with pytest.raises(StoreError, match="prepared"):
-        run(other, folder)
-    other_version = replace(this_site(), versions={"cystgrid": "0.0.0"})
-    monkeypatch.setattr(engine, "this_site", lambda: other_version)
-    with pytest.raises(StoreError, match="version"):
-        run(prepared, folder)
+    everybody = [make_patient(n) for n in range(18)]
+    for people, named in (
+        ([*everybody[:-1], make_patient(17, label="low")], "patient p17: got another scan, label"),
+        ([*everybody, make_patient(18)], "patient p18: got one more"),
+        (everybody[:-1], "patient p17: got no such patient now"),
+    ):
+        other = write_store(tmp_path / str(len(named)), people)
+        with pytest.raises(StoreError, match=named):
+            run(other, folder)
+    here, content = this_site(), (folder / "predictions.csv").read_bytes()
+    for other_site, named in (
+        (replace(here, versions={**here.versions, "cystgrid": "0.0.0"}), "version of cystgrid"),
+        (replace(here, versions={**here.versions, "torch": "1.0"}), "version of torch: got 1.0"),
+        (replace(here, code="0" * 64), "cystgrid's source: got 000000000000"),
+        (replace(here, device="cuda"), "device: got cuda"),
+    ):
+        monkeypatch.setattr(engine, "this_site", lambda site=other_site: site)
+        with pytest.raises(StoreError, match=named):
+            run(prepared, folder)
+    another_kernel = replace(here, versions={**here.versions, "platform": "Linux-9"})
+    monkeypatch.setattr(engine, "this_site", lambda: another_kernel)
+    assert run(prepared, folder).read_bytes() == content
 
 
 def test_an_error_in_a_worker_comes_back_as_it_was(prepared, tmp_path):

@@ -88,6 +88,7 @@ def test_a_run_without_its_last_record_is_unfinished_and_not_lost(copy):
     found = verdict(copy / "run")
     assert not found.lost
     states = {each.name: each.state for each in found.findings}
+    assert states["SHA256SUMS"] is State.UNFINISHED
     assert states[f"{FIRST[4:]}/job.json"] is State.UNFINISHED
     assert states[f"{FIRST[4:]}/model.estimator"] is states["predictions.csv"] is State.UNKNOWN
 

@@ -12,6 +12,8 @@ from cystgrid.cli.common import BAD_INPUT, Debug, Quiet, app, show, verb
 if TYPE_CHECKING:
     from cystgrid.verifying.findings import Verdict
 
+COST = "what that costs"
+
 
 @app.command(
     epilog="Example: cystgrid verify run prepared model; SHA256SUMS in a run can also be checked "
@@ -40,14 +42,14 @@ def verify(
 
 def _tell(folder: Path, found: Verdict, *, quiet: bool) -> None:
     """Print what is not sound, told with ``--quiet`` too, and how much is."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from cystgrid.verifying.findings import State
 
     told = [each for each in found.findings if each.state is not State.SOUND]
     told = [each for each in told if not quiet or each in found.lost]
     if told:
-        table = Table("artefact", "file", "state", "seen", "what that costs")
+        table = Table("artefact", Column("file", overflow="fold"), "state", "seen", COST)
         for each in told:
             table.add_row(each.artefact, each.name, each.state.value, each.why, each.cost)
         show(quiet=False, table=table)

@@ -233,6 +233,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def _array(path: Path, *, mapped: bool) -> NDArray[Any]:
+    """A stored array; anything else that numpy reads is refused, whatever vouches for it.
+
+    Raises:
+        StoreError: something else.
+    """
+    try:
+        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise _no_array(path) from error
+    if not isinstance(found, np.ndarray):
+        raise _no_array(path)
+    return found
+
+
+def _no_array(path: Path) -> StoreError:
+    return StoreError(path, got="something else", expected="an array of numbers", do=REPAIR)
+
+
 @dataclass(frozen=True)
 class Store:
     """A folder of prepared patients, open for reading.
@@ -350,12 +369,12 @@ class Store:
             entry.label,
             entry.center,
             entry.group,
-            np.load(crop, mmap_mode="r", allow_pickle=False),
+            _array(crop, mapped=True),
             entry.percentiles,
             np.array(card["affine"], dtype=np.float64),
             entry.flags,
             card["alignment"],
-            None if lesion is None else np.load(lesion, allow_pickle=False).astype(np.float32),
+            None if lesion is None else _array(lesion, mapped=False).astype(np.float32),
             entry.fingerprints,
             entry.sex,
             entry.age,

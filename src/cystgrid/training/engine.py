@@ -6,6 +6,7 @@ so it does not matter how many workers there are or in which order they take the
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import begin_worker, interrupts_held, stop, worker_count
+from cystgrid.processes import RETRIES, begin_worker, interrupts_held, stop, worker_count
 from cystgrid.progress import Advance, progress_bar
 from cystgrid.training.device import take_turn
 from cystgrid.training.recipe import Recipe
@@ -116,7 +117,7 @@ def run_jobs(jobs: Sequence[Job], run: Run, engine: Engine, *, title: str, quiet
     """Run every job where ``engine`` says, with one bar over all their epochs.
 
     Raises:
-        StoreError: a worker died without a word (killed, or out of memory).
+        StoreError: workers died without a word (killed, or out of memory), again and again.
     """
     total = sum(job.epochs for job in jobs)
     with progress_bar(title, total, quiet=quiet) as advance:
@@ -145,38 +146,58 @@ class LocalEngine:
 
 
 def _run_in_processes(jobs: Sequence[Job], run: Run, workers: int, advance: Advance) -> None:
+    """Run the jobs in workers; when one dies, new ones take what is not done."""
+    left = list(jobs)
+    for tries in itertools.count():
+        try:
+            _run_left(left, run, min(workers, len(left)), advance)
+            return
+        except BrokenProcessPool as error:
+            if tries == RETRIES:
+                raise StoreError(
+                    "a worker process",
+                    got=f"its end without a word (killed, or out of memory), {tries + 1} times",
+                    expected="a finished training",
+                    do="free memory or lower --workers, and run again: it goes on",
+                ) from error
+
+
+def _run_left(left: list[Job], run: Run, workers: int, advance: Advance) -> None:
+    """Run the jobs in a pool of workers, and take those out of the list that are done."""
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     ticks: SimpleQueue[int] = context.SimpleQueue()
-    drain = threading.Thread(target=_drain, args=(ticks, advance), daemon=True)
+    counted: list[int] = []
+    drain = threading.Thread(target=_drain, args=(ticks, advance, counted), daemon=True)
     drain.start()
     numbers: SimpleQueue[int] = context.SimpleQueue()
     for number in range(workers):
         numbers.put(number)
     pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(ticks, numbers))
+    jobs, before = list(left), sum(job.epochs for job in left)
     try:
         with interrupts_held():
             futures = [pool.submit(_call, run, job) for job in jobs]
         wait(futures, return_when=FIRST_EXCEPTION)
+        for job, future in zip(jobs, futures, strict=True):
+            if future.done() and future.exception() is None:
+                left.remove(job)
         for future in futures:
             if future.done():
                 future.result()
         pool.shutdown(wait=True)
-    except BrokenProcessPool as error:
-        raise StoreError(
-            "a worker process",
-            got="its end without a word (killed, or out of memory)",
-            expected="a finished training",
-            do="free memory or lower --workers, and run again: it goes on",
-        ) from error
     finally:
         stop(pool)
         ticks.put(0)
         drain.join()
+        if left:  # its epochs will be counted again
+            done = before - sum(job.epochs for job in left)
+            advance(min(done - sum(counted), 0))
 
 
-def _drain(ticks: SimpleQueue[int], advance: Advance) -> None:
+def _drain(ticks: SimpleQueue[int], advance: Advance, counted: list[int]) -> None:
     while steps := ticks.get():
         advance(steps)
+        counted.append(steps)
 
 
 def _begin(ticks: SimpleQueue[int], numbers: SimpleQueue[int]) -> None:

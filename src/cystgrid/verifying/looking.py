@@ -115,12 +115,12 @@ class Look:
         Args:
             artefact_of: of a name: what it belongs to, and what its loss costs.
         """
-        sums = self.sums(artefact_of(SUMS)[1])
+        sums = self._sums(artefact_of(SUMS)[1])
         for name, sha256 in sums.items():
             if name not in self._seen:
                 self.file(name, sha256, *artefact_of(name))
 
-    def sums(self, cost: str) -> dict[str, str]:
+    def _sums(self, cost: str) -> dict[str, str]:
         """What ``SHA256SUMS`` says; nothing where it is not there or not sound."""
         if not self.there(SUMS):
             return {}

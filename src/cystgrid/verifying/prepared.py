@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cystgrid.checksums import SUMS
+from cystgrid.cohorts import QUALITY_PAGE
 from cystgrid.errors import StoreError
 from cystgrid.preparation.store import (
     CARD,
@@ -20,6 +22,7 @@ from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
 ANEW = "this patient is prepared again: cystgrid prepare"
+PAGE_COST = "the page is written again: cystgrid prepare"
 INDEX_COST = "the index is written again: cystgrid prepare; sound patients are kept"
 
 
@@ -36,7 +39,9 @@ def look_at_prepared(look: Look) -> None:
     else:
         for path in sorted((look.folder / "patients").glob(f"*/{CARD}")):
             _unlisted(look, path.parent.name)
-    look.recorded(lambda name: ("quality page", "the page is written again: cystgrid prepare"))
+    if look.there(QUALITY_PAGE) and not look.there(SUMS):
+        look.absent(SUMS, State.UNFINISHED, "quality page", PAGE_COST)
+    look.recorded(lambda name: ("quality page", PAGE_COST))
 
 
 def _patient(look: Look, patient: str, place: str, sha256: str | None) -> None:

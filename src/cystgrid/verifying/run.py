@@ -44,10 +44,16 @@ class _Place:
 def look_at_run(look: Look) -> None:
     """Check everything in RUN."""
     card = look.checked(CARD, lambda path: read_run_card(path.parent), "the run's card", CARD_COST)
-    splits = look.checked(SPLITS, lambda path: _folds(path, card), "folds", SPLITS_COST)
     finished = look.there(SUMS)
+    splits = None
+    if finished or look.there(SPLITS):
+        splits = look.checked(SPLITS, lambda path: _folds(path, card), "folds", SPLITS_COST)
+    else:
+        look.absent(SPLITS, State.UNFINISHED, "folds", SPLITS_COST)
     for place in _places(look.folder, card, splits):
         _training(look, place, card, finished=finished)
+    if not finished:
+        look.absent(SUMS, State.UNFINISHED, "answers, tables and figures", MADE_AGAIN)
     look.recorded(_made)
 
 
