@@ -1,0 +1,1 @@
+"""The stages as a notebook calls them: the same functions, whose results show themselves."""
