@@ -62,7 +62,9 @@ CELLS = (
     ("One page for the archive.", "cystgrid.report(result, prepared)"),
     (
         "One model for new patients.",
-        'model = cystgrid.train(prepared, "model", study, model="vit", workers=0)\nmodel',
+        'cystgrid.train(prepared, "model", study, model="vit", workers=0)\n'
+        'model = cystgrid.open_model("model")\n'
+        "model",
     ),
     (
         "Its answers for patients that it never saw.",
@@ -87,8 +89,8 @@ CELLS = (
     ),
     (
         "A transformer's start from random labelled scenes, here of a few.",
-        'cystgrid.pretrain("start", grids=32, batch=16, cells=4, pixels=16, validation=16, '
-        "looks=1, workers=0)",
+        'few = {"grids": 32, "batch": 16, "cells": 4, "pixels": 16, "validation": 16, "looks": 1}\n'
+        'cystgrid.pretrain("start", workers=0, **few)',
     ),
 )
 """What is said, and the code below it."""
@@ -114,6 +116,9 @@ def main() -> None:
             made, timeout=SECONDS, kernel_name="python3", resources=resources,
             record_timing=False,
         ).execute()  # fmt: skip
+    for cell in made.cells:  # what libraries say of this machine's notebook software
+        if cell.cell_type == "code":
+            cell.outputs = [each for each in cell.outputs if each.output_type != "stream"]
     made.metadata = {"language_info": {"name": "python"}}
     sys.stdout.write(nbformat.writes(made) + "\n")
 

@@ -49,6 +49,7 @@ def test_a_cohort_shows_its_rows_cut_and_escaped(tmp_path):
     shown = cohort._repr_html_()
     assert "<script" not in shown and "&lt;script&gt;" in shown
     assert "/home/" not in shown and "... and 5 more" in shown
+    assert repr(cohort) == f"Cohort: {html.ROWS + 5} patients"  # no path, which may name a person
     assert len(cohort) == len(list(cohort)) == html.ROWS + 5
     assert cohort["p3"] is people[3]
     with pytest.raises(CohortError, match="patient 'nobody'"):

@@ -18,7 +18,7 @@ from cystgrid.face.study import settings_or_default
 COLUMNS = ("patient", "label", "center", "sex", "age", "t1", "t2", "roi")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cohort:
     """The patients of a ``cohort.csv``, in its order.
 
@@ -54,6 +54,9 @@ class Cohort:
             self.path, got=f"patient {name!r}", expected=f"one of its {len(self)}",
             do="look at its column patient",
         )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Cohort: {len(self)} patients"
 
     def _repr_html_(self) -> str:
         """A row a patient; of scans only whether there are any, as paths may name a person."""

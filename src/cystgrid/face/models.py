@@ -35,7 +35,7 @@ T = TypeVar("T")
 Refused = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answers:
     """What a model says of new patients.
 
@@ -54,6 +54,9 @@ class Answers:
         """A row a patient: class, probabilities, classes that cannot be ruled out, flags."""
         return prediction_table(self.model.service.model, self.answers)
 
+    def __repr__(self) -> str:
+        return f"Answers: {len(self.answers)} patients, {len(self.refused)} refused"
+
     def _repr_html_(self) -> str:
         shown = ""
         if self.answers:
@@ -63,7 +66,7 @@ class Answers:
         return shown + html.refusals(self.refused) + html.notice()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Maps:
     """What the answers for new patients rest on.
 
@@ -82,6 +85,9 @@ class Maps:
         for each in self.explanations:
             write_maps(each, Path(folder))
 
+    def __repr__(self) -> str:
+        return f"Maps: {len(self.explanations)} patients, {len(self.refused)} refused"
+
     def _repr_html_(self) -> str:
         return "".join(map(self._one, self.explanations)) + html.refusals(self.refused)
 
@@ -94,7 +100,7 @@ class Maps:
         return shown + "".join(map(html.paragraph, lines))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A deployed model, taken up once.
 
@@ -186,6 +192,9 @@ class Model:
         if cohort is None:
             return [single_patient(patient, t1, t2, roi)]
         return asked_patients(path_of(cohort), self.service.model.cohort)
+
+    def __repr__(self) -> str:
+        return f"Model: {self.service.model.name} on {self.service.model.inputs}"
 
     def _repr_html_(self) -> str:
         model = self.service.model

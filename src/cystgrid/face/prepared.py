@@ -20,7 +20,7 @@ from cystgrid.preparation.store import Store
 COLUMNS = ("patient", "label", "center", "slices", "scans", "flags")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Grid:
     """The central slices of a prepared patient in a square, row by row, from foot to head.
 
@@ -39,6 +39,9 @@ class Grid:
         """``(modality, height, width)`` in the scanner's units, not standardised."""
         return np.stack([central_window(scan, self.cells) for scan in self.prepared.crop])
 
+    def __repr__(self) -> str:
+        return f"Grid: {self.cells} slices of {self.prepared.patient}"
+
     def _repr_html_(self) -> str:
         patient = self.prepared
         title = f"{patient.patient} ({patient.label or 'no label'})"
@@ -46,7 +49,7 @@ class Grid:
         return html.figure(lambda path: draw_grids([shown], self.cells, path), f"grid of {title}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """A folder of prepared patients.
 
@@ -90,6 +93,9 @@ class Prepared:
             StoreError: there is no such patient.
         """
         return Grid(self[patient], self.store.modalities, cells)
+
+    def __repr__(self) -> str:
+        return f"Prepared: {len(self)} patients"
 
     def _repr_html_(self) -> str:
         rows = [

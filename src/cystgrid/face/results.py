@@ -26,7 +26,7 @@ SCORES = {
 """Columns of table1.csv that have an interval, and their headings."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Tables and figures of out-of-fold predictions.
 
@@ -44,6 +44,9 @@ class Result:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table with every digit, by name: ``table1``, ``table3``, ``calibration``, ..."""
         return {path.stem: pd.read_csv(path) for path in sorted(self.tables_folder.glob("*.csv"))}
+
+    def __repr__(self) -> str:
+        return f"Result: {len(self.tables['table1'])} methods"
 
     def _repr_html_(self) -> str:
         """Table I: each method's scores on all folds' predictions together, with intervals."""

@@ -20,9 +20,13 @@ SHOWN_PERCENTILES = (0.5, 99.5)
 """Grey levels: one bright voxel must not darken the picture."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scan(Volume):
     """One scan in space (see ``Volume``): voxels ``(i, j, k)``, centres to mm RAS+."""
+
+    def __repr__(self) -> str:
+        i, j, k = self.shape
+        return f"Scan: {i} x {j} x {k} voxels, {self.axes}"
 
     def _repr_html_(self) -> str:
         """Axial, coronal and sagittal middle slices, as a radiologist is used to see them."""
