@@ -1,18 +1,22 @@
 """A deployable model: trained like an inner model, put away with its card, taken up unchanged."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from cystgrid.cohort.splits import validation_splits
 from cystgrid.errors import SettingsError, StoreError
+from cystgrid.preparation.flow import CohortFlow
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import NOTICE
 from cystgrid.sealing import write_sealed
 from cystgrid.training.deploy import train_model
 from cystgrid.training.deployed import load_model
 from cystgrid.training.design import labelled_members
+from cystgrid.training.model_card import read_model_card
+from cystgrid.training.model_page import model_page
 from cystgrid.training.settings import DeploySettings
 from training.conftest import make_recipe
 
@@ -34,6 +38,23 @@ def test_the_folder_holds_what_the_contract_says(model):
     assert len(card["training_patients_sha256"]) == 18
     assert NOTICE in (model / "README.md").read_text()
     assert "p00" not in (model / "model.json").read_text() + (model / "README.md").read_text()
+
+
+def test_the_page_says_whom_it_learned_from_and_names_nobody(prepared, model, tmp_path):
+    page = (model / "README.md").read_text("utf-8")
+    store = Store.open(prepared)
+    sizes = Counter(entry.center for entry in store.entries.values())
+    assert f"- {len(sizes)} centre(s), with {', '.join(map(str, sizes.values()))} patients." in page
+    assert "- 6 normal, 6 low, 6 high patients." in page
+    assert "Its probabilities are not calibrated." in page
+    assert "phantoms" not in page
+    named = {*store.entries, *(entry.center for entry in store.entries.values())}
+    assert not any(name in page for name in named)
+    flow = CohortFlow(25, {"adenocarcinoma": 4}, (("lost", "why"),) * 3, (), {}, "phantoms")
+    card = read_model_card(model).content
+    told = model_page(card, list(store.entries.values()), flow)
+    assert "learned from digital phantoms" in told and "lost" not in told
+    assert "Of 25 patients in the manifest 4 were left out by their label,\n  and 3 could" in told
 
 
 def test_one_member_lies_under_the_plain_name(prepared, tmp_path):

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
-from cystgrid.models.registry import CHANNELS, entry_of
+from cystgrid.models.registry import CHANNELS
+from cystgrid.preparation.flow import read_flow
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
 from cystgrid.preparation.store import Store
@@ -23,6 +24,7 @@ from cystgrid.provenance import NOTICE, sha256_bytes, versions, write_text
 from cystgrid.sealing import write_sealed
 from cystgrid.training.member import Member, load_member
 from cystgrid.training.model_card import CARD, SCHEMA, as_no_model, read_model_card
+from cystgrid.training.model_page import model_page
 from cystgrid.training.recipe import Recipe
 
 README = "README.md"
@@ -114,52 +116,14 @@ def write_model(
         "prepared": store.digest,
         "versions": versions(),
     }
-    page = _model_card(card)
+    page = model_page(
+        card,
+        [store.entries[member.patient] for member in patients],
+        read_flow(store.folder),
+    )
     write_text(folder / README, page)
     write_sealed(folder / CARD, {**card, "files": {README: sha256_bytes(page.encode())}})
     return folder / CARD
-
-
-def _model_card(card: dict[str, Any]) -> str:
-    """A page for people who find the folder."""
-    counts = ", ".join(f"{count} {label}" for label, count in card["training_patients"].items())
-    rows = "\n".join(
-        f"| {record['weights']} | {record['selected_epoch']} "
-        f"| {record['selected']['validation_balanced_accuracy']:.2f} |"
-        for record in card["members"]
-    )
-    seen = " and ".join(card["channels"]).upper() or "no image"
-    return f"""# {card["model"]} on {seen}
-
-**{card["notice"]}**
-
-Grades pancreatic cysts (IPMN) from MRI into {", ".join(card["classes"])}. Made with cystgrid
-{card["versions"]["cystgrid"]}; `cystgrid predict` applies it, preparation included.
-
-- Architecture: `{card["architecture"]}`, {entry_of(card["architecture"]).about}.
-- Input: {_input(card)}.
-- Start: weights `{Path(card["recipe"].get("weights", "none")).name}`.
-- Trained on {counts} patients.
-
-| member | epoch | balanced accuracy on its own validation fold |
-|---|---|---|
-{rows}
-
-These figures chose the epoch, so they flatter. What to expect on new patients is what the nested
-cross-validation of the same study says (`cystgrid crossval`).
-"""
-
-
-def _input(card: dict[str, Any]) -> str:
-    """What one patient is to the model, in words."""
-    sees = entry_of(card["architecture"]).sees
-    if sees == "features":
-        return "a row of a table: " + ", ".join(card["models"]["features"]["columns"])
-    if sees != "image":
-        return {"center": "the centre", "labels": "nothing"}[sees]
-    names = " and ".join(card["channels"]).upper()
-    cells, pixels = card["grid"]["cells"], card["pixels"]
-    return f"{names}, slices of {pixels} x {pixels} pixels ({cells} of them where it takes grids)"
 
 
 def load_model(folder: Path, features: Path | None = None) -> DeployedModel:
