@@ -16,6 +16,11 @@ TRAINING_ALT = (
     "line a training, with the selected epochs marked. The numbers stand in jobs/*/*/*/curve.csv."
 )
 
+NO_TIMES = (
+    "How long it took is not kept: a run has the same bytes, however fast and wherever its "
+    "trainings ran. cystgrid crossval --plan measures it on a machine."
+)
+
 
 def compute_section(run: RunFiles) -> Section:
     """Trainings of each model, how long they went, and what they left."""
@@ -30,7 +35,11 @@ def compute_section(run: RunFiles) -> Section:
              "Weights MB")  # fmt: skip
     table = table_of("trainings", "Trainings", heads, rows, "jobs/*/*/*/job.json", numbers=1,
                      notes=("Selected epochs: median (least-greatest).",))  # fmt: skip
-    blocks: list[Block] = [table, Facts((("Device", run.card["device"]),), CARD)]
+    blocks: list[Block] = [
+        table,
+        Facts((("Device", run.card["device"]),), CARD),
+        Prose(NO_TIMES),
+    ]
     drawn = figure(run.folder, "training", "Training curves", TRAINING_ALT)
     return Section("compute", "Compute used", (*blocks, *([drawn] if drawn else [])))
 

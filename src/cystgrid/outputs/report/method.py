@@ -171,7 +171,10 @@ def _imbalance(run: RunFiles) -> str:
     weights = sorted({str(_training(m).get("class_weights", "none"))
                       for m in run.card["models"].values()})  # fmt: skip
     told = ", ".join(f"{counts[name]} {name}" for name in run.classes)
-    return f"{told}; folds are stratified by class; class weights in the loss: {', '.join(weights)}"
+    return (
+        f"{told} (of each fold: the table of patients in every fold); class weights in the loss: "
+        + ", ".join(weights)
+    )
 
 
 def settings_section(run: RunFiles) -> Section:
