@@ -39,6 +39,7 @@ PLACES = (
     (r"patients/.*/(crop|lesion)\.npy", "voxels of a patient"),
     (r"prepared\.json", "prepared.json"),
     (r"quality\.html", "quality page"),
+    (r"cohort\.json", "who was taken in"),
     (r"\.(model|member-\d+)\.json", "record of a member"),
     (r"(model|member-\d+)\.(safetensors|estimator)", "weights of a model"),
     (r"model\.json", "model.json"),

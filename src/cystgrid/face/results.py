@@ -15,7 +15,7 @@ from cystgrid.face import html
 from cystgrid.face.prepared import Prepared, folder_of
 from cystgrid.face.study import settings_or_default
 from cystgrid.reporting import run_report
-from cystgrid.results import Companions, write_evaluation
+from cystgrid.results import Companions, on_record, write_evaluation
 from cystgrid.runs import run_crossval
 
 SCORES = {
@@ -110,9 +110,11 @@ def tables(source: str | Path, folder: str | Path | None = None, *, quiet: bool 
     """
     path, companions = Companions.found(Path(source), Companions())
     above = path.parent if folder is None else Path(folder)
-    results = write_evaluation(
-        read_predictions(path), above / "tables", above / "figures", companions, quiet=quiet
-    )
+    with on_record(Path(source), None if folder is None else above) as made:
+        results = write_evaluation(
+            read_predictions(path), above / "tables", above / "figures", companions, quiet=quiet
+        )
+        made += results.written
     return Result(above, above / "tables", tuple(results.notes))
 
 
