@@ -27,7 +27,7 @@ RUN, SHOWN = ("sh", "python", "toml"), ("text",)
 ELSEWHERE = {
     "explanations": "test_explain.py",
     "models": "models/test_page.py",
-    "pacs": "pacs/test_settings.py",
+    "pacs": "pacs/test_pacs_settings.py",
 }
 """Pages whose blocks another test runs."""
 

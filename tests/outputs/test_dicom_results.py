@@ -26,7 +26,7 @@ from cystgrid.provenance import NOTICE, sha256_files
 from cystgrid.scans.reading import read_as_stored, scan_files
 from cystgrid.scans.settings import ReadSettings
 from cystgrid.service import Service
-from small_model import write_small_model
+from model_on_disk import write_small_model
 
 KINDS = {"report", "map-rollout", "map-picture", "grid-picture", "region"}
 

@@ -25,7 +25,7 @@ from cystgrid.provenance import NOTICE
 from cystgrid.scans.reading import read_as_stored
 from cystgrid.scans.settings import ReadSettings
 from cystgrid.service import Service
-from small_model import write_small_model
+from model_on_disk import write_small_model
 
 BOX = "-60,60,-50,40,-40,30"
 WATCH = """

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from page.live import serving
+from reading_page.live import serving
 
 MIB = 2**20
 LIMITS = "max_upload_bytes = 1_000_000\nmax_files = 50\n"

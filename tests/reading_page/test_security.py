@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
-from page.conftest import HOST, TOKEN, opened
+from reading_page.conftest import HOST, TOKEN, opened
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from cystgrid.page.app import page_app
-from page.conftest import HOST, TOKEN, give, opened, read
+from reading_page.conftest import HOST, TOKEN, give, opened, read
 
 schemathesis = pytest.importorskip("schemathesis")
 HEADERS = {"Host": HOST, "Origin": f"http://{HOST}", "Authorization": f"Bearer {TOKEN}"}

@@ -18,7 +18,7 @@ from cystgrid.predicting import run_predict, single_patient
 from cystgrid.provenance import NOTICE
 from cystgrid.scans.reading import read_scan
 from cystgrid.service import Service
-from page.conftest import BOX, files_of, give, opened, read, wait_for
+from reading_page.conftest import BOX, files_of, give, opened, read, wait_for
 
 
 def scans(world, patient="P001"):

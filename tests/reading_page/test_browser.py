@@ -7,8 +7,8 @@ import pytest
 
 from cystgrid.page.rendering import has_viewer
 from cystgrid.provenance import NOTICE
-from page.conftest import BOX
-from page.live import serving
+from reading_page.conftest import BOX
+from reading_page.live import serving
 
 sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe

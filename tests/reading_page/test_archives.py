@@ -8,7 +8,7 @@ from cystgrid.pacs.settings import PacsSettings
 from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
 from pacs.conftest import orthanc, running_orthanc  # noqa: F401 (fixtures)
-from page.conftest import HOST, TOKEN, give, opened, read
+from reading_page.conftest import HOST, TOKEN, give, opened, read
 
 
 @pytest.fixture

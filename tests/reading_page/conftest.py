@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cystgrid.page.app import page_app
-from small_model import write_small_model
+from model_on_disk import write_small_model
 
 HOST = "127.0.0.1:8765"
 TOKEN = "a-token-of-this-test"
