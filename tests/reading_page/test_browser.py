@@ -151,6 +151,6 @@ def _take_away(tab):
     links = {"One page": ".pdf", "Maps": "-maps.zip", "DICOM results": "-dicom.zip"}
     for text, name in links.items():
         with tab.expect_download() as download:
-            tab.click(f"text={text}")
+            tab.get_by_role("link", name=text).click()
         assert download.value.suggested_filename.endswith(name)
         assert download.value.suggested_filename.startswith("patient-")  # nobody's name
