@@ -14,6 +14,10 @@ SKIP = "CYSTGRID_NO_VIEWER"
 
 MINUTES = 5
 
+INSTALL = ["install", "--no-save", "--no-audit", "--no-fund"]
+"""What package-lock.json pins, by its hashes. `npm ci` refuses a lock that lacks another system's
+optional package, which a registry may not have."""
+
 
 class ViewerHook(BuildHookInterface):
     """Runs npm before a wheel, or an editable install, is put together."""
@@ -28,7 +32,7 @@ class ViewerHook(BuildHookInterface):
             self._without("npm is not here" if npm is None else f"{SKIP} is set")
             return
         try:
-            for words in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
+            for words in (INSTALL, ["run", "build"]):
                 subprocess.run([npm, *words], cwd=root / "frontend", check=True,
                                capture_output=True, timeout=60 * MINUTES)  # fmt: skip
         except (subprocess.SubprocessError, OSError) as error:

@@ -28,6 +28,8 @@ def link(world, tmp_path_factory):
 
 @pytest.fixture(params=[False, True], ids=["pictures", "webgl"])
 def webgl(request):
+    if request.param and not has_viewer():
+        pytest.skip("the viewer was not built: npm was not there when the package was installed")
     return request.param
 
 
@@ -129,10 +131,9 @@ def _scroll_and_look(tab):
 
 def _volumes(tab, webgl):
     """T1 and T2 as volumes with the map over them; or a sentence where there is no WebGL2."""
-    if not has_viewer():
-        return  # npm was not there when the package was made
     if not webgl:
-        assert "no WebGL2" in tab.inner_text("#viewer")
+        if has_viewer():
+            assert "no WebGL2" in tab.inner_text("#viewer")
         return
     tab.click("#viewer button")
     tab.wait_for_selector("#viewer[data-ready]")
