@@ -1,5 +1,8 @@
 """Studies in SQLite: what a restart finds, and which step follows which."""
 
+import random
+from statistics import median
+
 import pytest
 
 from cystgrid.errors import StoreError
@@ -88,3 +91,27 @@ def test_a_study_is_removed_with_its_files_but_not_under_the_readers_hands(jobs)
 def test_images_of_patients_are_for_whoever_started_the_page(jobs):
     job = added(jobs)
     assert jobs.place(job).stat().st_mode & 0o077 == 0
+
+
+def test_what_is_counted_is_what_the_rows_say(jobs):
+    """Against the rows themselves, after every step of a random course."""
+    draw = random.Random(3)
+    names = [added(jobs) for _ in range(8)]
+    steps = [
+        lambda name: jobs.queue(name, "key", {}),
+        lambda name: jobs.next(),
+        lambda name: jobs.end(name, draw.choice([State.DONE, State.FAILED])),
+        jobs.cancel,
+    ]
+    for _ in range(100):
+        draw.choice(steps)(draw.choice(names))
+        rows = jobs.all()
+        busy = sorted((job.queued, job.id) for job in rows if job.state.busy)
+        assert jobs.kept() == len(rows)
+        assert jobs.waiting() == len(busy)
+        assert [jobs.ahead_of(job) for job in rows] == [
+            busy.index((job.queued, job.id)) if job.state.busy else 0 for job in rows
+        ]
+        took = [job.ended - job.begun for job in rows if job.state is State.DONE]
+        assert jobs.usual_seconds() == (round(median(took), 1) if took else None)
+    assert {job.state for job in rows} >= {State.DONE, State.QUEUED}

@@ -136,27 +136,35 @@ class Jobs:
             rows = database.execute("SELECT * FROM jobs ORDER BY created DESC, id").fetchall()
         return [_job(row) for row in rows]
 
+    def kept(self) -> int:
+        """How many studies there are."""
+        return self._count("1")
+
     def waiting(self) -> int:
         """How many wait or are being read."""
-        return sum(job.state.busy for job in self.all())
+        return self._count(f"state IN ({_marks(BUSY)})", *BUSY)
 
     def ahead_of(self, job: Job) -> int:
         """How many are read before it."""
         if not job.state.busy:
             return 0
-        place = (job.queued or 0, job.id)
-        return sum(
-            other.state.busy and (other.queued or 0, other.id) < place for other in self.all()
-        )
+        before = f"state IN ({_marks(BUSY)}) AND (COALESCE(queued, 0), id) < (?, ?)"
+        return self._count(before, *BUSY, job.queued or 0, job.id)
 
     def usual_seconds(self) -> float | None:
         """The median of what readings took; None before the first."""
-        took = [
-            seconds
-            for job in self.all()
-            if job.state is State.DONE and (seconds := job.seconds()) is not None
-        ]
-        return median(took) if took else None
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT ended - begun FROM jobs WHERE state = ? AND begun IS NOT NULL",
+                (State.DONE,),
+            ).fetchall()
+        return round(median(took for (took,) in rows), 1) if rows else None
+
+    def _count(self, condition: str, *values: object) -> int:
+        """How many studies meet a condition, which is ours."""
+        with self._open() as database:
+            found = database.execute(f"SELECT COUNT(*) FROM jobs WHERE {condition}", values)
+            return int(found.fetchone()[0])
 
     def queue(self, job: str, patient_key: str, request: dict[str, Any]) -> bool:
         """Ask for a study to be read; False if it is being read already."""
@@ -167,12 +175,13 @@ class Jobs:
 
     def next(self) -> Job | None:
         """Take the study that has waited longest; it is running from here on."""
-        for job in sorted(self.all(), key=lambda one: (one.queued or 0, one.id)):
-            if job.state is State.QUEUED and self._move(
-                job.id, (State.QUEUED,), State.RUNNING, begun=time.time()
-            ):
-                return self.get(job.id)
-        return None
+        with self._open() as database:
+            taken = database.execute(
+                "UPDATE jobs SET state = ?, begun = ? WHERE state = ? AND id = "
+                "(SELECT id FROM jobs WHERE state = ? ORDER BY queued, id LIMIT 1) RETURNING *",
+                (State.RUNNING, time.time(), State.QUEUED, State.QUEUED),
+            ).fetchone()
+        return None if taken is None else _job(taken)
 
     def progress(self, job: str, stage: str, done: int, total: int) -> bool:
         """Say how far it is; False if it is to be stopped."""
@@ -219,13 +228,16 @@ class Jobs:
     def _move(self, job: str, before: tuple[State, ...], after: State, **columns: Any) -> bool:
         """From one of some states to another, or not at all; names of columns are ours."""
         settings = "".join(f", {name} = ?" for name in columns)
-        marks = ", ".join("?" * len(before))
         with self._open() as database:
             changed = database.execute(
-                f"UPDATE jobs SET state = ?{settings} WHERE id = ? AND state IN ({marks})",
+                f"UPDATE jobs SET state = ?{settings} WHERE id = ? AND state IN ({_marks(before)})",
                 (after, *columns.values(), job, *before),
             )
         return changed.rowcount == 1
+
+
+def _marks(values: tuple[State, ...]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _job(row: sqlite3.Row) -> Job:

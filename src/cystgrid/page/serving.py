@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import secrets
 import socket
@@ -12,16 +11,17 @@ from pathlib import Path
 
 import uvicorn
 
-from cystgrid.errors import StoreError, UsageError
+from cystgrid.errors import UsageError
+from cystgrid.locking import sole_writer
 from cystgrid.pacs.archive import Archive
 from cystgrid.page.app import page_app
+from cystgrid.page.jobs import FOLDER_MODE
 from cystgrid.page.settings import PageSettings
 from cystgrid.page.waiting import HeadInTime
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")
 TOKEN_BYTES = 32
-LOCK = ".lock"
 MOST_CONNECTIONS = 100
 """At a time; a browser opens six. Further ones get 503."""
 
@@ -56,7 +56,8 @@ def serve_page(
     """
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it tells of bodies
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    with _alone(studies), _listening(port) as listener:
+    studies.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    with sole_writer(studies), _listening(port) as listener:
         number = listener.getsockname()[1]
         hosts = frozenset(f"{host}:{number}" for host in HOSTS)
         app = page_app(model, studies, token, hosts, settings, archive)
@@ -94,20 +95,3 @@ def _listening(port: int) -> Iterator[socket.socket]:
             ) from error
         listener.listen(socket.SOMAXCONN)
         yield listener
-
-
-@contextmanager
-def _alone(studies: Path) -> Iterator[None]:
-    """Two programs on one folder would both read its studies."""
-    studies.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (studies / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(
-                studies,
-                got="a folder that another page serves",
-                expected="one of its own",
-                do="end the other page, or choose another folder with -o",
-            ) from error
-        yield

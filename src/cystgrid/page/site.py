@@ -86,7 +86,7 @@ class Site:
         Raises:
             HTTPException: 503, with the time after which to try again.
         """
-        if len(self.jobs.all()) >= self.settings.max_studies:
+        if self.jobs.kept() >= self.settings.max_studies:
             raise _busy(f"{self.settings.max_studies} studies are kept; delete some of them first.")
 
     def add(self, job: str, folder: Path, names: dict[str, str]) -> Study:
