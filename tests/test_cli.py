@@ -223,6 +223,18 @@ def test_a_study_with_a_slip_is_refused_with_the_nearest_key(text, says, prepare
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("verb", ["crossval", "train"])
+def test_weights_that_lie_nowhere_are_refused_before_any_work(verb, prepared, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY.replace('weights = "none"', 'weights = "phantoms"'), "utf-8")
+    out = tmp_path / "out"
+    result = cystgrid(verb, prepared, "-o", out, "--study", path)
+    assert result.exit_code == 3
+    assert "phantoms: got no such file" in result.output
+    assert 'did you mean "phantom"?' in result.output
+    assert not out.exists()
+
+
 def test_data_prepared_otherwise_than_the_study_says_is_refused(prepared, world, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY.replace("cell = 16", "cell = 32"))
     done = cystgrid(

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from rich.table import Table
 
+from cystgrid.checksums import record_within
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.rendering import console, csv_text
 from cystgrid.explanations.battery import Battery, Sample
@@ -107,8 +108,8 @@ def run_checks(
     checks = pd.DataFrame(rows)
     tables = [table6(checks), table6_by_answer(checks)]
     write_text(output / CHECKS_FILE, csv_text(checks))
-    for table in tables:
-        table.write(output)
+    written = [path for table in tables for path in table.write(output)]
+    record_within(run, [output / CHECKS_FILE, *written])
     return console(tables[0].printed)
 
 

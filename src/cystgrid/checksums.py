@@ -60,6 +60,14 @@ def record_sums(folder: Path, paths: Iterable[Path]) -> None:
     write_text(folder / SUMS, sums_text({**read_sums(folder), **found}))
 
 
+def record_within(folder: Path, paths: Iterable[Path]) -> None:
+    """Put on a folder's record those of some files that lie in it; others are none of its own."""
+    root = folder.resolve()
+    inside = [path.resolve() for path in paths if path.resolve().is_relative_to(root)]
+    if inside:
+        record_sums(root, inside)
+
+
 @contextmanager
 def rewritten(folder: Path, parts: tuple[str, ...]) -> Iterator[list[Path]]:
     """Within it, files of some subfolders are made anew; those put into the list go on record.
@@ -84,10 +92,23 @@ def check_recorded(path: Path) -> None:
         StoreError: its bytes are not those that were written.
     """
     stated = read_sums(path.parent).get(path.name)
-    if stated is None or not path.is_file():
-        return
+    if stated is not None and path.is_file():
+        check_sum(path, stated)
+
+
+def check_sum(path: Path, stated: str, do: str = MAKE_ANEW) -> None:
+    """Check a file's bytes.
+
+    Args:
+        path: to a file.
+        stated: the sha256 on record.
+        do: what helps where it is another.
+
+    Raises:
+        StoreError: it is another.
+    """
     found = sha256_file(path)
     if found != stated:
         raise StoreError(
-            path, got=f"sha256 {found[:12]}", expected=f"{stated[:12]}, as on record", do=MAKE_ANEW
+            path, got=f"sha256 {found[:12]}", expected=f"{stated[:12]}, as on record", do=do
         )

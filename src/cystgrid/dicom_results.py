@@ -12,12 +12,10 @@ from cystgrid.cohort.manifest import Patient
 from cystgrid.outputs.dicom.sources import read_sources
 from cystgrid.outputs.dicom.writing import Told, write_dicom
 from cystgrid.outputs.question import refuse_other_question
-from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.region_on_scan import region_on_scan
 from cystgrid.provenance import NOTICE, sha256_file, versions, write_json
 from cystgrid.scans.reading import read_as_stored
-from cystgrid.service import Service, reference_modality
-from cystgrid.training.answer import Answer
+from cystgrid.service import Reading, Service, reference_modality
 
 RECORD = "dicom.json"
 
@@ -51,24 +49,22 @@ class DicomResults:
             "DICOM results for other patients, or of another model",
         )
 
-    def write(
-        self, patient: Patient, prepared: PreparedPatient, answer: Answer
-    ) -> tuple[Path, ...]:
-        """Explain one answer and write all of its objects; returns them, the report first.
+    def write(self, patient: Patient, reading: Reading) -> tuple[Path, ...]:
+        """Write all objects of one answer, its map included; returns them, the report first.
 
         Raises:
             ScanError: a scan of the patient is no DICOM series.
         """
         settings = self.service.model.preparation
+        prepared = reading.prepared
         reference = reference_modality(self.service.model, prepared)
         sources = read_sources(patient, settings.modalities, reference, settings.reading)
-        explanation = self.service.explain(patient, prepared)
+        explanation = self.service.answers_map(patient, reading)
         path = patient.scan(reference)
         assert path is not None, "it was prepared from there"
         scan = explanation.scan if explanation else read_as_stored(path, settings.reading)
-        told = Told(
-            prepared, answer, explanation, region_on_scan(patient.roi, scan, settings), sources
-        )
+        region = region_on_scan(patient.roi, scan, settings)
+        told = Told(prepared, reading.answer, explanation, region, sources)
         made = write_dicom(self.service.model, told, self.folder, self.created)
         self._record.append(
             {

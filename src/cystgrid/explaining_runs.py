@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
+from cystgrid.checksums import record_within
 from cystgrid.errors import UsageError
 from cystgrid.explaining import check_options
 from cystgrid.explanations.checks.lesions import lesion_slices
@@ -94,6 +95,7 @@ def run_figure(
     draw_relevance(arrange(drawn, store.modalities), path, footnote)
     table = _table(drawn)
     write_text(path.with_suffix(".csv"), table.to_csv(index=False))
+    record_within(run_folder, [path, path.with_suffix(".csv")])
     lines = [f"{row.patient}, {row.model}: {row.shares}" for row in table.itertuples()]
     return "\n".join([*lines, footnote, NOTICE, str(path)])
 

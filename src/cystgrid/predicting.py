@@ -116,6 +116,7 @@ def _graded(
 ) -> Iterator[Answer | Refusal]:
     """Each patient's answer, with its picture drawn, in order; one patient is held at a time."""
     from cystgrid.outputs.prediction import draw_answer
+    from cystgrid.service import Reading
     from cystgrid.training.answer import Answer
 
     for patient, each in prepared:
@@ -125,7 +126,7 @@ def _graded(
         answer = Answer.of(model, each)
         try:
             if results is not None:
-                results.write(patient, each, answer)
+                results.write(patient, Reading(each, answer))
         except ScanError as error:
             yield Refusal(patient.patient, str(error))
             continue

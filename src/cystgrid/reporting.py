@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cystgrid.checksums import record_sums
+from cystgrid.checksums import record_within
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.predictions import Method
 from cystgrid.explaining_runs import Explainer, chosen_networks
@@ -76,8 +76,7 @@ def run_report(
         facts = PreparedFacts(store, scans, _each(store, known), maps)
     report = report_of(files, method, facts)
     write_report(report, path)
-    if path.parent.samefile(run):
-        record_sums(run, [path])
+    record_within(run, [path])
     return [*notes, str(path)]
 
 
@@ -99,8 +98,7 @@ def run_comparison(first: Path, second: Path, output: Path | None = None) -> lis
     refuse_others_file(path, MARK, "choose another name")
     runs = TwoRuns.of(read_run_files(first), read_run_files(second))
     write_report(changes_report(runs), path)
-    if path.parent.samefile(second):
-        record_sums(second, [path])
+    record_within(second, [path])
     return [str(path)]
 
 

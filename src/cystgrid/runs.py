@@ -129,6 +129,7 @@ def opened(
     store = Store.open(prepared)
     study.check_prepared(store.settings, prepared)
     recipe = study.recipe(models, inputs, features)
+    recipe.models.check_weights()
     if splits_file is None:
         return Asked(store, recipe, None, ())
     given, notes = given_splits(splits_file, labelled_members(store, recipe.cohort))
@@ -238,6 +239,7 @@ def run_train(
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
     recipe = study.recipe(model, inputs, features)
+    recipe.models.check_weights()
     refuse_other_kind(folder, "model.json")
     with sole_writer(folder):
         return train_model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +49,15 @@ class Reading:
 
     prepared: PreparedPatient
     answer: Answer
-    explanations: tuple[Explanation, ...]
+    explanations: tuple[Explanation, ...] = ()
+
+    def map_by(self, method: str) -> Explanation | None:
+        """The map of the predicted class by one method; None if none was made."""
+        for made in self.explanations:
+            for one in made.maps:
+                if one.method.name == method and one.target == made.predicted:
+                    return replace(made, maps=(one,))
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +141,14 @@ class Service:
         return explain_patient(
             self.model, self.members, patient, prepared, chosen, wanted, Options()
         )
+
+    def answers_map(self, patient: Patient, reading: Reading) -> Explanation | None:
+        """The predicted class by the best default method: the reading's, or made now.
+
+        None if the model is no network.
+        """
+        made = reading.map_by(self.methods[0]) if self.methods else None
+        return made or self.explain(patient, reading.prepared)
 
 
 def reference_modality(model: DeployedModel, prepared: PreparedPatient) -> Modality:

@@ -1,16 +1,17 @@
 """``explain RUN PREPARED --check`` on a small run: files, who explains whom, wrong use."""
 
-import shutil
 from dataclasses import replace
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from cystgrid.checking_explanations import run_checks
-from cystgrid.checksums import forget_sums
+from cystgrid.checksums import check_sum, forget_sums, read_sums
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.errors import StoreError, UsageError
+from cystgrid.explaining_runs import run_figure
 from cystgrid.training.nested import cross_validate
 from training.conftest import make_patient, make_recipe, write_store
 
@@ -57,7 +58,7 @@ def test_every_patient_is_explained_once_a_method_by_the_fold_that_held_it_out(m
 
 def test_the_explained_class_is_the_one_that_the_run_gave(made, tmp_path):
     """Not what its networks say here, in other arithmetic."""
-    run = shutil.copytree(made / "run", tmp_path / "run")
+    run = copytree(made / "run", tmp_path / "run")
     forget_sums(run)
     table = pd.read_csv(run / "predictions.csv")
     turned = {"normal": "low", "low": "high", "high": "normal"}
@@ -75,7 +76,7 @@ def test_the_explained_class_is_the_one_that_the_run_gave(made, tmp_path):
 
 
 def test_predictions_of_other_patients_or_folds_are_refused(made, tmp_path):
-    run = shutil.copytree(made / "run", tmp_path / "run")
+    run = copytree(made / "run", tmp_path / "run")
     forget_sums(run)  # what is looked for is not that the file was altered
     table = pd.read_csv(run / "predictions.csv")
     place = table.index[table["model"] == "vit_tiny"][0]
@@ -99,6 +100,18 @@ def test_the_tables_are_written(made):
     table = pd.read_csv(made / "out" / "table6.csv")
     assert table["method"].tolist() == [*METHODS, "noise", "brightness", "centre"]
     assert table.set_index("method").loc["brightness", "randomisation"] == pytest.approx(1)
+
+
+def test_what_is_written_into_the_run_goes_on_its_record(made, tmp_path):
+    run, apart = copytree(made / "run", tmp_path / "run"), tmp_path / "apart"
+    run_figure(run, made / "prepared", run / "figures", 3, quiet=True)
+    asked = {"methods": ("grad-cam",), "patients": 1, "quiet": True}
+    run_checks(run, made / "prepared", run / "checks", **asked)
+    on_record = read_sums(run)
+    for name in ("figures/figure3.png", "figures/figure3.csv", "checks/table6.tex"):
+        check_sum(run / name, on_record[name])
+    run_checks(run, made / "prepared", apart, **asked)
+    assert read_sums(run) == on_record
 
 
 def test_the_same_run_gives_the_same_bytes(made, tmp_path):

@@ -219,6 +219,19 @@ def test_the_service_answers_as_predict_does(world):
         service.read(patient, on_stage=stop)
 
 
+def test_a_map_that_the_reading_has_is_not_made_again(world, monkeypatch):
+    service = Service.take_up(world / "model")
+    patient = read_manifest(world / "new/cohort.csv").patients[0]
+    bare, full = service.read(patient), service.read(patient, service.methods, "all")
+    made = service.answers_map(patient, bare)
+    monkeypatch.setattr(Service, "explain", None)
+    found = service.answers_map(patient, full)
+    (one,), (other,) = made.maps, found.maps
+    assert one.method == other.method
+    assert one.target == other.target == made.predicted
+    assert one.values.tobytes() == other.values.tobytes()
+
+
 def test_nifti_scans_have_no_study_that_results_could_belong_to(world, tmp_path):
     scans = world / "phantoms/scans/P001"
     done = cystgrid("predict", world / "model", "--t1", scans / "t1.nii.gz", "--t2",

@@ -24,7 +24,7 @@ from cystgrid.predicting import single_patient
 from cystgrid.preparation.store import file_name
 from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.runs import run_train
-from cystgrid.service import Reading, Service
+from cystgrid.service import Reading, Service, networks_of
 from cystgrid.starts import run_pretrain
 from cystgrid.training.answer import Answer
 
@@ -162,13 +162,7 @@ class Model:
         Raises:
             UsageError: a model that is no network, or a method that does not serve it.
         """
-        if not self.service.members:
-            raise UsageError(
-                "model",
-                got=f"{self.service.model.name}, which is no network",
-                expected="a transformer or a convolutional network",
-                do="this model has no map of an image to show",
-            )
+        networks_of(self.service.model)
         chosen = method or self.service.methods[0]
 
         def read(one: Patient) -> Reading:

@@ -10,18 +10,11 @@ import torchvision
 from torch import nn
 
 from cystgrid.errors import SettingsError
+from cystgrid.models.named_weights import HUB, NONE, PHANTOM
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.pooling import AdaptiveMean
 from cystgrid.models.shipped import shipped_start
-from cystgrid.models.weights import (
-    HUB,
-    NONE,
-    PHANTOM,
-    StateDict,
-    fetch,
-    read_state,
-    start_from,
-)
+from cystgrid.models.weights import StateDict, fetch, read_state, start_from
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's pretrained networks expect (its documentation of the weights)."""

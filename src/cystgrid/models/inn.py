@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from cystgrid.grids.forms import INN_SLICES, STACK
 from cystgrid.models.cnn import IMAGENET_MEAN, IMAGENET_STD, pretrained
 from cystgrid.models.inflation import inflate, inflate_convolution, repeat_inputs, repeat_norm
+from cystgrid.models.named_weights import NONE
 from cystgrid.models.network import RGB, Network, Shape
-from cystgrid.models.weights import NONE, start_from
+from cystgrid.models.weights import start_from
 
 Fusion = Literal["early", "intermediate"]
 DENSE_DROPOUT = 0.2

@@ -19,7 +19,8 @@ from cystgrid.models.entries import (
     ModelEntry,
     entry_of,
 )
-from cystgrid.models.settings import KEYWORDS, ModelSettings
+from cystgrid.models.named_weights import KEYWORDS
+from cystgrid.models.settings import ModelSettings
 
 if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
     from cystgrid.models.classical import Estimator

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from cystgrid.errors import SettingsError
 from cystgrid.models.entries import FEATURES, MODELS, NO_IMAGE, VIT, Inputs, ModelEntry, entry_of
 from cystgrid.models.feature_table import FeatureSettings
+from cystgrid.models.named_weights import KEYWORDS, PHANTOM, no_weights_at
 from cystgrid.models.shipped import shipped_architectures, shipped_sha256
 from cystgrid.provenance import sha256_file
 from cystgrid.settings import Settings
@@ -19,12 +20,6 @@ from cystgrid.settings import Settings
 Normalisation = Literal["imagenet", "unit"]
 Extractor = Literal["alexnet", "densenet121", "resnet18", "mobilenet_v2", "efficientnet_b5"]
 InputsByModel = dict[str, tuple[Inputs, ...]]
-
-PHANTOM = "phantom"
-"""The start that comes with the package."""
-
-KEYWORDS = ("hub", "none", PHANTOM)
-"""Weights that are no path."""
 
 GIVEN_LATER = "given by --features"
 """Stands for the table of features in a finished model."""
@@ -242,6 +237,18 @@ class ModelSettings(Settings):
         if entry.sees == "features" and self.features is not None:
             found.append(Path(self.features.file))
         return tuple(found)
+
+    def check_weights(self) -> None:
+        """Refuse, before any work, weights that lie nowhere.
+
+        Raises:
+            WeightsError: a model of the study is started from a file that is not there.
+        """
+        for name in self.names:
+            weights = Path(self.weights_of(name))
+            asked = self.entry(name).sees == "image" and str(weights) not in KEYWORDS
+            if asked and not weights.is_file():
+                raise no_weights_at(weights)
 
     def relocated(self, places: Mapping[Path, Path]) -> ModelSettings:
         """The same files at other places, on another machine; what is not in ``places`` stays."""

@@ -18,19 +18,10 @@ from torch import Tensor, nn
 
 from cystgrid.errors import SettingsError, WeightsError
 from cystgrid.models.fusion import MODALITIES
+from cystgrid.models.named_weights import HOW_TO_GET, HUB, NONE, PHANTOM
 from cystgrid.models.network import RGB, Network, Shape
 from cystgrid.models.shipped import shipped_start
-from cystgrid.models.weights import (
-    HOW_TO_GET,
-    HUB,
-    NONE,
-    PHANTOM,
-    StateDict,
-    fetch,
-    one_scan,
-    read_state,
-    start_from,
-)
+from cystgrid.models.weights import StateDict, fetch, one_scan, read_state, start_from
 
 TIMM = "timm:"
 """Before the name of any other plain ViT of timm's."""

@@ -8,10 +8,11 @@ from torch import nn
 
 from cystgrid.errors import WeightsError
 from cystgrid.grids.forms import volume
+from cystgrid.models.named_weights import HUB, NONE, PHANTOM
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.pooling import HalvingMean, MaxPool
 from cystgrid.models.shipped import shipped_start
-from cystgrid.models.weights import HUB, NONE, PHANTOM, StateDict, read_state, start_from
+from cystgrid.models.weights import StateDict, read_state, start_from
 
 HEAD = "class_layers.out"
 LAYERS = (

@@ -15,14 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from cystgrid.errors import WeightsError
+from cystgrid.models.named_weights import HOW_TO_GET, no_weights_at
 from cystgrid.models.shipped import check_beside_card
 
 StateDict = dict[str, Tensor]
-HUB, NONE, PHANTOM = "hub", "none", "phantom"
-HOW_TO_GET = (
-    'set weights = "none" to train from scratch, or to the path of a file fetched elsewhere '
-    "(.safetensors, .pth, or Google's .npz for a ViT)"
-)
 
 
 def fewer_colours(kernel: Tensor, channels: int) -> Tensor:
@@ -71,7 +67,7 @@ def read_state(path: Path) -> StateDict:
             start that is not as its card says.
     """
     if not path.is_file():
-        raise WeightsError(path, got="no such file", expected="a file of weights", do=HOW_TO_GET)
+        raise no_weights_at(path)
     check_beside_card(path)
     try:
         if path.suffix == ".safetensors":

@@ -24,7 +24,13 @@ from cystgrid.explanations.checks.lesions import COVERED, lesion_slices
 from cystgrid.explanations.placing import Window, slice_heights
 from cystgrid.explanations.shares import height_text
 from cystgrid.outputs.grids import DISPLAY_PERCENTILES, pixel_aspect
-from cystgrid.outputs.style import SMALLEST_TEXT, figure_style, write_figure
+from cystgrid.outputs.style import (
+    LINE_INCHES,
+    SMALLEST_TEXT,
+    figure_style,
+    footnote_lines,
+    write_figure,
+)
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.scans.volume import Array
 
@@ -46,6 +52,9 @@ LESION = "#56B4E9"
 
 CELL_INCHES = 1.15
 """Width of a slice: its height in mm fits in, in the smallest text there may be."""
+
+ROW_INCHES = 0.5
+"""Of a row's two lines of title, and the room about them."""
 
 BAR_GREY = "0.4"
 """Behind the scale's half-transparent colours, as tissue is behind the map's."""
@@ -83,9 +92,11 @@ def draw_relevance(rows: Sequence[Sequence[Panel]], path: Path, footnote: str = 
     across = max(_across(row[0].window) for row in rows)
     width = across * CELL_INCHES
     heights = [width * _proportion(row[0]) for row in rows]
-    size = (count * (width + 0.1) + 0.9, sum(heights) + 0.45 * len(rows) + 0.7)
+    below = "\n".join(filter(None, [footnote, _legend(rows)]))
+    inches = count * (width + 0.1) + 0.9
+    room = ROW_INCHES * len(rows) + LINE_INCHES * (len(footnote_lines(inches, below)) + 2)
     with figure_style():
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(inches, sum(heights) + room), layout="constrained")
         axes = figure.subplots(len(rows), count, squeeze=False, height_ratios=heights)
         for line, row in zip(axes, rows, strict=True):
             for axis in line:
@@ -93,7 +104,7 @@ def draw_relevance(rows: Sequence[Sequence[Panel]], path: Path, footnote: str = 
             for axis, panel in zip(line, row, strict=False):
                 _draw(axis, panel)
         _draw_scale(figure, axes)
-        write_figure(figure, path, "\n".join(filter(None, [footnote, _legend(rows)])))
+        write_figure(figure, path, below)
 
 
 def _legend(rows: Sequence[Sequence[Panel]]) -> str:

@@ -56,6 +56,17 @@ LETTERS_AN_INCH = 16
 """Of the smallest text, as its letters mostly are wide: longer lines of a footnote are broken."""
 
 
+LINE_INCHES = SMALLEST_TEXT * 1.2 / 72
+"""Height of a line of the smallest text."""
+
+
+def footnote_lines(width: float, footnote: str = "") -> list[str]:
+    """What stands below a figure of so many inches, broken into lines; the notice is last."""
+    letters = int(width * LETTERS_AN_INCH)
+    lines = [*footnote.splitlines(), NOTICE]
+    return [part for line in lines for part in textwrap.wrap(line, letters) or [""]]
+
+
 def write_figure(figure: Figure, path: Path, footnote: str = "") -> None:
     """Write a PNG with the research notice below the figure; no date and no version in it.
 
@@ -64,9 +75,7 @@ def write_figure(figure: Figure, path: Path, footnote: str = "") -> None:
         path: PNG to write, whole or not at all.
         footnote: what a reader must know, above the notice.
     """
-    letters = int(figure.get_figwidth() * LETTERS_AN_INCH)
-    lines = [*footnote.splitlines(), NOTICE]
-    text = "\n".join(part for line in lines for part in textwrap.wrap(line, letters) or [""])
+    text = "\n".join(footnote_lines(figure.get_figwidth(), footnote))
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALLEST_TEXT, color="0.3")
     content = io.BytesIO()
     FigureCanvasAgg(figure)

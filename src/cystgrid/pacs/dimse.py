@@ -8,23 +8,7 @@ from contextlib import AbstractContextManager
 from itertools import groupby
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    MRImageStorage,
-    RLELossless,
-)
+from pydicom.uid import UID, MRImageStorage
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
@@ -58,15 +42,12 @@ from cystgrid.pacs.rows import (
     value_of,
 )
 from cystgrid.pacs.settings import DimseSettings
+from cystgrid.scans.dicom_syntaxes import READ
 
 FIND = StudyRootQueryRetrieveInformationModelFind
 GET = StudyRootQueryRetrieveInformationModelGet
 
-SYNTAXES = (
-    ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian, RLELossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless,
-    JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000,
-)  # fmt: skip
+SYNTAXES = tuple(sorted(READ))
 """Taken as they are stored: an archive that has to transcode may refuse, or lose something."""
 
 AT_A_TIME = 64

@@ -14,10 +14,8 @@ from cystgrid.errors import CohortError, SettingsError
 from cystgrid.outputs.prediction import write_answers
 from cystgrid.pacs.watch_region import region_of
 from cystgrid.pacs.watch_settings import WatchSettings
-from cystgrid.preparation.patient import prepare_patient
 from cystgrid.scans.reference import Reference
-from cystgrid.service import SCANS_AT_A_TIME, Service
-from cystgrid.training.answer import Answer
+from cystgrid.service import Service
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,12 @@ class StudyAnswers:
             CystgridError: no pair of scans, no region, or scans that cannot be used.
         """
         patient = self._patient(study)
-        model = self.service.model
         output = self.results(study.name)
         results = DicomResults(output / "dicom", self.service, datetime.now())
         results.refuse_others([patient.patient])
-        prepared = prepare_patient(patient, model.preparation, threads=SCANS_AT_A_TIME)
-        answer = Answer.of(model, prepared)
-        made = results.write(patient, prepared, answer)
-        write_answers(model, [answer], output)
+        reading = self.service.read(patient)
+        made = results.write(patient, reading)
+        write_answers(self.service.model, [reading.answer], output)
         return list(made)
 
     def _patient(self, study: Path) -> Patient:

@@ -135,7 +135,7 @@ class Reader:
         """Files below the result's folder; or none, and why."""
         results = DicomResults(folder, self.service, datetime.now())
         try:
-            made = results.write(patient, reading.prepared, reading.answer)
+            made = results.write(patient, reading)
         except ScanError as error:
             return (), error.got[:1].upper() + error.got[1:]
         return tuple(str(path.relative_to(folder.parent)) for path in made), ""

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from cystgrid.grids.tiling import Cells
-from cystgrid.models.settings import KEYWORDS
+from cystgrid.models.named_weights import KEYWORDS
 from cystgrid.settings import Settings
 
 

@@ -52,6 +52,9 @@ all are permissively licensed. One decoder each: the same file gives the same vo
 none is tried that reads a damaged image as if it were whole, or ends the program on it, as gdcm
 does with lossless JPEG."""
 
+READ = frozenset((*UNCOMPRESSED, *JPEG_LOSSLESS_FAMILY, *DECODERS))
+"""Every transfer syntax that is read, where its decoder is installed."""
+
 LOSSY_SYNTAXES = frozenset((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless))
 """Never without loss. JPEG 2000 may be; LossyImageCompression tells."""
 

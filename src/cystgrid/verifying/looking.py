@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cystgrid.checksums import SUMS, read_sums
+from cystgrid.checksums import SUMS, check_sum, read_sums
 from cystgrid.errors import StoreError
 from cystgrid.locking import HALF_WRITTEN, LOCK
 from cystgrid.progress import Advance
-from cystgrid.provenance import sha256_file
 from cystgrid.verifying.findings import Finding, State
 
 OURS = "cystgrid did not record it"
@@ -34,15 +33,7 @@ class Look:
 
     def file(self, name: str, sha256: str, artefact: str, cost: str) -> bool:
         """Check a file by the sha256 on record; returns whether it is sound."""
-
-        def check(path: Path) -> None:
-            found = sha256_file(path)
-            if found != sha256:
-                raise StoreError(
-                    path, got=f"sha256 {found[:12]}", expected=sha256[:12], do="restore it"
-                )
-
-        return self.checked(name, check, artefact, cost) is not None
+        return self.checked(name, lambda path: check_sum(path, sha256), artefact, cost) is not None
 
     def checked(
         self, name: str, read: Callable[[Path], Any], artefact: str, cost: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cystgrid.checksums import SUMS
+from cystgrid.checksums import SUMS, check_sum
 from cystgrid.cohorts import QUALITY_PAGE
-from cystgrid.errors import StoreError
 from cystgrid.preparation.store import (
     CARD,
     CROP,
@@ -17,7 +16,6 @@ from cystgrid.preparation.store import (
     read_card,
     read_index,
 )
-from cystgrid.provenance import sha256_file
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
@@ -48,8 +46,8 @@ def _patient(look: Look, patient: str, place: str, sha256: str | None) -> None:
     artefact = f"patient {patient}"
 
     def read(path: Path) -> dict[str, Any]:
-        if sha256 is not None and sha256_file(path) != sha256:
-            raise StoreError(path, got="altered content", expected=sha256[:12], do=ANEW)
+        if sha256 is not None:
+            check_sum(path, sha256, ANEW)
         return read_card(look.folder, patient)
 
     card = look.checked(f"{place}/{CARD}", read, artefact, ANEW)

@@ -8,19 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from cystgrid.checksums import read_sums
+from cystgrid.checksums import check_sum, read_sums
 from cystgrid.cohort.splits import Splits, read_splits, splits_digest
 from cystgrid.errors import StoreError
 from cystgrid.evaluation.patients import read_patients
 from cystgrid.evaluation.predictions import Method, Predictions, read_predictions
 from cystgrid.preparation.flow import CohortFlow, read_flow
-from cystgrid.provenance import sha256_file
 from cystgrid.training.job import RUN_AGAIN, read_record
 from cystgrid.training.outcome import PATIENTS, PREDICTIONS
 from cystgrid.training.run_card import SPLITS, read_run_card
 
 STUDY, PAGE = "study.toml", ".html"
 """In RUN; pages there are made of the other files."""
+
+REMADE = "run cystgrid crossval or cystgrid tables again: what is altered is made anew"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +106,7 @@ def _check_on_record(folder: Path) -> None:
         path = folder / name
         if path.suffix == PAGE or not path.is_file():
             continue
-        found = sha256_file(path)
-        if found != stated:
-            raise StoreError(
-                path,
-                got=f"sha256 {found[:12]}",
-                expected=f"{stated[:12]}, as on record",
-                do="run cystgrid crossval or cystgrid tables again: what is altered is made anew",
-            )
+        check_sum(path, stated, REMADE)
 
 
 def _jobs(folder: Path) -> tuple[dict[str, Any], ...]:
