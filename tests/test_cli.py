@@ -7,8 +7,10 @@ import sys
 
 import pandas as pd
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from cystgrid import __version__
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.provenance import NOTICE
@@ -255,14 +257,26 @@ def test_a_bug_exits_with_1_and_debug_shows_where(prepared, tmp_path, monkeypatc
 
 
 def test_every_verb_has_help_with_an_example():
-    verbs = (
-        "demo", "phantom", "prepare", "crossval", "tables", "train", "predict", "explain",
-        "pretrain", "insert", "report",
-    )  # fmt: skip
+    verbs = list(commands(get_command(app)))
+    assert ("crossval",) in verbs and ("pacs", "watch") in verbs
     for verb in verbs:
-        done = cystgrid(verb, "--help")
+        done = cystgrid(*verb, "--help")
         assert done.exit_code == 0
-        assert f"Example: cystgrid {verb}" in done.output
+        assert f"cystgrid {' '.join(verb)}" in " ".join(done.output.partition("Example")[2].split())
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_python_runs_the_package_as_the_command():
+    words = [sys.executable, "-m", "cystgrid", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cystgrid {__version__}")
 
 
 HEAVY = ("torch", "timm", "SimpleITK", "pandas", "sklearn", "matplotlib", "pydantic", "scipy")
