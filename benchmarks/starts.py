@@ -31,7 +31,8 @@ from cystgrid.cohort.splits import InnerFold
 from cystgrid.cohorts import run_insert, run_prepare
 from cystgrid.evaluation.predictions import read_predictions
 from cystgrid.grids.tiling import GridSettings
-from cystgrid.models.settings import KEYWORDS, ModelSettings
+from cystgrid.models.named_weights import KEYWORDS
+from cystgrid.models.settings import ModelSettings
 from cystgrid.outputs.style import COLOURS, LINES, figure_style, write_figure
 from cystgrid.preparation.entry import Entry
 from cystgrid.preparation.store import Store

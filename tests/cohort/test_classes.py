@@ -66,6 +66,10 @@ def test_merging_follows_the_labels_wherever_they_stand(labels, cut):
         ('merge = {high = "cancer"}', "cohort.merge.high"),
         ('classes = ["a"]', "cohort.classes"),
         ('classes = ["a", "a"]', "differ from each other"),
+        ('classes = ["low|high", "b"]', "not 'low|high'"),
+        ('classes = ["a ", "b"]', "without blanks at their ends"),
+        ('classes = ["a", ""]', "not ''"),
+        ('classes = ["a\\u0007", "b"]', "printable names"),
     ],
 )
 def test_settings_that_contradict_themselves_are_one_line(tmp_path, section, words):

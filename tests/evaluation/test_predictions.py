@@ -110,6 +110,7 @@ def test_all_faults_come_in_one_go_up_to_a_page(write):
         (("patient,label,label,predicted,p_a,p_b",), "each column once"),
         (("patient;label;predicted;p_a;p_b",), "separated by ';'"),
         (("patient,label,predicted,p_,p_b",), "printable"),
+        (("patient,label,predicted,p_a|b,p_b",), 'without "|"'),
         ((HEADER,), "no rows with a label"),
         ((HEADER, 'vit,"open'), "well-formed CSV"),
     ],

@@ -19,6 +19,18 @@ from cystgrid.settings import Settings
 SHOWN_LABEL = re.compile(r"[\w -]{1,24}")
 """A label that may be shown though it is unknown: it is no path, and hardly a sentence."""
 
+BETWEEN_CLASSES = "|"
+"""Stands between the classes of a prediction set, so no class has it in its name."""
+
+CLASS_NAMES = f'printable names without "{BETWEEN_CLASSES}" and without blanks at their ends'
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a class can be called so: see ``CLASS_NAMES``."""
+    return (
+        bool(name) and name.isprintable() and name == name.strip() and BETWEEN_CLASSES not in name
+    )
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -57,6 +69,9 @@ class CohortSettings(Settings):
     def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) != len(classes):
             raise ValueError("class names that differ from each other")
+        for name in classes:
+            if not is_class_name(name):
+                raise ValueError(f"{CLASS_NAMES}, not {name!r}")
         return classes
 
     @field_validator("merge")

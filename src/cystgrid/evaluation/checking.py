@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from cystgrid.cohort.classes import CLASS_NAMES, is_class_name
 from cystgrid.errors import CystgridError
 
 COLUMNS = ("model", "inputs", "outer_fold", "patient", "center", "label", "predicted")
@@ -80,11 +81,11 @@ def classes_of_header(header: Sequence[str], source: object) -> tuple[str, ...]:
             "each once, separated by commas",
             do="name the columns so, or say by options which column is which",
         )
-    if not all(name and name.isprintable() for name in classes):
+    if not all(map(is_class_name, classes)):
         raise PredictionsError(
             f"{source}: header",
             got=f"the classes {classes!r}",
-            expected="p_ followed by a printable name",
+            expected=f"p_<class>, of {CLASS_NAMES}",
             do="rename these columns",
         )
     return classes

@@ -22,12 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from cystgrid.cohort.classes import BETWEEN_CLASSES
 from cystgrid.evaluation.metrics.answers import Codes
 from cystgrid.evaluation.metrics.ranking import Probabilities
 from cystgrid.evaluation.predictions import Predictions
 from cystgrid.evaluation.validation import FoldKey, FoldValidation
 
-SEPARATOR = "|"
 VARIANTS = ("set", "set_by_class")
 """Columns of conformal.csv: one threshold a fold, and one a fold and class."""
 
@@ -103,6 +103,6 @@ def exact_interval(hits: float, patients: int, level: float = 0.95) -> tuple[flo
 
 def _names(inside: NDArray[np.bool_], classes: tuple[str, ...]) -> list[str]:
     return [
-        SEPARATOR.join(name for name, chosen in zip(classes, row, strict=True) if chosen)
+        BETWEEN_CLASSES.join(name for name, chosen in zip(classes, row, strict=True) if chosen)
         for row in inside
     ]

@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cystgrid.cohort.classes import BETWEEN_CLASSES
 from cystgrid.evaluation.calibration import fit_temperature, scaled
-from cystgrid.evaluation.conformal import SEPARATOR, threshold
+from cystgrid.evaluation.conformal import threshold
 from cystgrid.evaluation.metrics.answers import Codes
 from cystgrid.evaluation.metrics.ranking import Probabilities
 from cystgrid.settings import Settings
@@ -73,7 +74,7 @@ class Calibration(Settings):
 
     def set_text(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
         """The set as tables write it: ``low|high``."""
-        return SEPARATOR.join(self.in_set(probabilities, classes))
+        return BETWEEN_CLASSES.join(self.in_set(probabilities, classes))
 
     def note(self) -> str:
         """What it rests on, in a sentence."""

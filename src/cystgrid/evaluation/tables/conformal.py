@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from cystgrid.evaluation.conformal import SEPARATOR, VARIANTS, exact_interval
+from cystgrid.cohort.classes import BETWEEN_CLASSES
+from cystgrid.evaluation.conformal import VARIANTS, exact_interval
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.rendering import (
     Column,
@@ -82,7 +83,7 @@ def _lines(evaluation: Evaluation, method: str, rows: pd.DataFrame) -> Iterator[
 
 def _measured(rows: pd.DataFrame, variant: str) -> dict[str, object]:
     """Patients of several repeats count once: their mean over repeats, in the interval too."""
-    chosen = [cell.split(SEPARATOR) if cell else [] for cell in rows[variant]]
+    chosen = [cell.split(BETWEEN_CLASSES) if cell else [] for cell in rows[variant]]
     per_row = pd.DataFrame(
         {
             "patient": rows["patient"].to_numpy(),
