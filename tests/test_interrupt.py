@@ -11,8 +11,27 @@ from pathlib import Path
 import pytest
 
 from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.training.state_file import read_told
 
 INTERRUPTED = 130
+GOES_ON = "stopped; the same command goes on where it was"
+STUDY = """
+[preparation]
+cell = 16
+[preparation.n4]
+enabled = false
+[splits]
+folds = 3
+turns = 1
+[grid]
+cells = 4
+[models]
+names = ["timm:test_vit"]
+weights = "none"
+[training]
+epochs = 100000
+batch = 2
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +67,60 @@ def test_ctrl_c_says_one_line_whenever_it_comes(cohort, tmp_path, seconds):
     _, said = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, said
     assert time.monotonic() - sent < 10, "workers are ended, not waited for"
-    assert said.splitlines() == ["stopped; the same command goes on where it was"]
+    assert said.splitlines() == [GOES_ON]
+
+
+@pytest.fixture(scope="module")
+def prepared(cohort):
+    """Prepared patients, and a study of trainings that take minutes."""
+    study = cohort.with_name("study.toml")
+    study.write_text(STUDY)
+    words = ("prepare", cohort, "-o", cohort.with_name("prepared"), "--study", study)
+    assert start(*words).wait(timeout=120) == 0
+    return cohort.with_name("prepared")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX systems")
+@pytest.mark.parametrize("engine", [("--workers", "0"), ("--workers", "2"), ("--engine", "ray")])
+def test_ctrl_c_puts_trainings_away_and_they_go_on(prepared, tmp_path, engine):
+    if "ray" in engine:
+        pytest.importorskip("ray", reason="ray is not installed: no cluster here")
+    run = tmp_path / "run"
+    study = prepared.with_name("study.toml")
+    words = ("crossval", prepared, "-o", run, "--study", study, *engine)
+    process = start(*words)
+    wait_for(run, ".cystgrid-*" if "ray" in engine else "run.json", process)
+    time.sleep(20.0 if "ray" in engine else 8.0)  # workers import torch first
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (INTERRUPTED, f"{GOES_ON}\n")
+    (first, *_) = sorted(run.glob("jobs/*/*/*/state.safetensors"))
+    taken = read_told(first)["courses"][0]["taken"]
+    assert taken > 1
+    process = start(*words[:-2], "--workers", "0")  # any engine goes on
+    time.sleep(6.0)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert read_told(first)["courses"][0]["taken"] > taken
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX systems")
+def test_a_second_ctrl_c_ends_the_workers_now(prepared, tmp_path):
+    study = prepared.with_name("study.toml")
+    words = ("crossval", prepared, "-o", tmp_path / "run", "--study", study, "--workers", "2")
+    process = start(*words)
+    wait_for(tmp_path / "run", "run.json", process)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (INTERRUPTED, f"{GOES_ON}\n")
+
+
+def wait_for(run, pattern, process):
+    while not list(run.glob(pattern)) and not list(run.glob(f"jobs/{pattern}")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")

@@ -12,9 +12,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cystgrid.errors import StoreError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 NOTICE = "Research use only. Not for clinical decisions."
 """Stands in every output that shows a prediction."""
@@ -85,7 +88,19 @@ def digest(value: Any) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write so that a reader sees the old file or the whole new one: temporary, fsync, rename.
+    """Write so that a reader sees the old file or the whole new one (see ``write_pieces``)."""
+    write_pieces(path, [content], len(content))
+
+
+def write_pieces(path: Path, pieces: Iterable[Buffer], size: int) -> None:
+    """Write a file piece by piece; its name has the old bytes or all of the new ones.
+
+    A temporary file, fsync, a rename, fsync of the folder.
+
+    Args:
+        path: of the file; the folder is made if need be.
+        pieces: of its bytes, each made when its turn comes.
+        size: of all.
 
     Raises:
         StoreError: something lies there that is no regular file (a folder, a device).
@@ -100,14 +115,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         _make_folder(path.parent)
         with temporary.open("wb") as stream:
-            stream.write(content)
+            for piece in pieces:
+                stream.write(piece)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:  # the temporary file's name would say nothing to a user
         _forget(temporary)
-        raise OSError(error.errno, _told(error, len(content)), str(path)) from error
+        raise OSError(error.errno, _told(error, size), str(path)) from error
     except BaseException:
         _forget(temporary)
         raise

@@ -32,6 +32,7 @@ from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.device import training_device
 from cystgrid.training.engine import Cluster
 from cystgrid.training.job import CURVE, read_record
+from cystgrid.training.keeping import Say
 from cystgrid.training.nested import cross_validate
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.run_card import CARD, read_run_card
@@ -54,6 +55,7 @@ def run_crossval(
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
+    say: Say = lambda line: None,
 ) -> tuple[Table, list[str]]:
     """Cross-validate, then write RUN/tables and RUN/figures.
 
@@ -70,6 +72,7 @@ def run_crossval(
         workers: processes.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bars.
+        say: takes a line of each training under way that has to begin again.
 
     Returns:
         Table I for a terminal, and what has to be said of the folds and of the trainings.
@@ -89,6 +92,7 @@ def run_crossval(
             workers=workers,
             cluster=cluster,
             quiet=quiet,
+            say=say,
         )
         text = study_file.read_text("utf-8") if study_file else "# every setting at its default\n"
         write_text(run / STUDY, text)
@@ -235,6 +239,7 @@ def run_train(
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
+    say: Say = lambda line: None,
 ) -> Path:
     """Train one deployable model; returns the path of its model.json."""
     study.check_prepared(Store.open(prepared).settings, prepared)
@@ -254,4 +259,5 @@ def run_train(
             workers=workers,
             cluster=cluster,
             quiet=quiet,
+            say=say,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fault_kills import Reference
-from fault_points import kind_of
+from fault_points import act_at_points, kill_at, kind_of
 from fault_world import World, contents, prepare_words
 
 from cystgrid.errors import StoreError
@@ -18,6 +18,7 @@ from cystgrid.verifying.findings import State
 from cystgrid.verifying.verify import verify
 
 WAYS = ("bit", "bit", "bit", "cut short", "bytes appended", "removed")
+STOPPED, STATE = "stopped run", "state of a training"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def campaign(
     files: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for what, folder in folders.items():
         for name in contents(folder):
-            files[f"{what}: {kind_of(name, folder)}"].append((what, name))
+            kind = kind_of(name, folder)
+            if what != STOPPED or kind == STATE:
+                files[f"{what}: {kind}"].append((what, name))
     kinds = sorted(files)
     tell(f"{len(kinds)} kinds: {'; '.join(kinds)}")
     found = []
@@ -70,7 +73,7 @@ def campaign(
         lot = random.Random(f"{seed} flip {number}")
         kind = kinds[number % len(kinds)]
         what, name = lot.choice(files[kind])
-        way = lot.choice(WAYS)
+        way = lot.choice(WAYS if what != STOPPED else WAYS[:-1])  # nothing tells of a lost one
         use = every > 0 and (number // len(kinds)) % every == 0
         found.append(_one(world, reference, folders[what], name, (kind, what, way), lot, use=use))
         if number % 50 == 49:
@@ -91,13 +94,22 @@ def _folders(world: World, reference: Reference) -> dict[str, Path]:
     code, said = world.run(*words)
     assert code == 0, said
     _stop_pretraining(world, state)
-    return {"run": reference.folder, "prepared": world.folder / "prepared", "model": model,
+    stopped = world.folder / "stopped-run"
+    _stop_training(world, reference, stopped)
+    return {STOPPED: stopped, "run": reference.folder, "prepared": world.folder / "prepared", "model": model,
             "start": start, "stopped start": state}  # fmt: skip
 
 
-def _stop_pretraining(world: World, state: Path) -> None:
-    from fault_points import act_at_points, kill_at
+def _stop_training(world: World, reference: Reference, run: Path) -> None:
+    def before():
+        reference.prepare()
+        act_at_points(run, kill_at(STATE, "done", 5))
 
+    world.start(*world.crossval(run), before=before).wait()
+    assert list(run.glob("jobs/*/*/*/state.safetensors"))
+
+
+def _stop_pretraining(world: World, state: Path) -> None:
     world.start(
         "pretrain", "-o", state, "--study", world.folder / "pretrain.toml", "--workers", 0,
         before=lambda: act_at_points(state, kill_at("state of a pretraining", "done", 2)),
@@ -153,6 +165,13 @@ def _use_run(world, reference, run, name) -> tuple[str, bool]:
     return "made anew, to the same bytes" if same else said, same
 
 
+def _use_stopped(world, reference, run, name) -> tuple[str, bool]:
+    """A training never goes on from a damaged state: it begins again, and that is said."""
+    same, said = reference.goes_on(run)
+    told = "damaged; its training begins again" in said
+    return ("said so; begun again, to the same bytes" if same and told else said), same and told
+
+
 def _use_prepared(world, reference, prepared, name) -> tuple[str, bool]:
     """Training on it is refused by name; preparing again makes it anew, to the same bytes."""
     own = name in ("quality.html", "SHA256SUMS")
@@ -204,7 +223,7 @@ def _use_state(world, reference, state, name) -> tuple[str, bool]:
 
 USES: dict[str, Callable[..., tuple[str, bool]]] = {
     "run": _use_run, "prepared": _use_prepared, "model": _use_model, "start": _use_start,
-    "stopped start": _use_state,
+    "stopped start": _use_state, STOPPED: _use_stopped,
 }  # fmt: skip
 PREPARED: dict[str, bytes] = {}
 """The prepared patients' bytes while they are sound."""

@@ -14,9 +14,12 @@ from fault_points import act_at_points, count_into, kill_at, kind_of
 from fault_world import World, contents
 
 import cystgrid.runs
+import cystgrid.training.nested
 from cystgrid.locking import half_written
 from cystgrid.provenance import write_text
 from cystgrid.results import Results
+from cystgrid.training import keeping
+from cystgrid.training.job import STATE, run_training
 from cystgrid.verifying.verify import verify
 
 WHOLE = 20
@@ -46,8 +49,20 @@ class Kill:
     said: str = ""
 
 
+def often(job, tick) -> None:
+    """Run a training that is put away after every step."""
+    keeping.EVERY_SECONDS = keeping.SHARE = 0
+    run_training(job, tick)
+
+
+def whole() -> None:
+    """In a child: everything as it is, but trainings that are put away often."""
+    cystgrid.training.nested.run_training = often
+
+
 def quick() -> None:
-    """In a child: one small table instead of all tables and figures."""
+    """In a child: one small table instead of all tables and figures too."""
+    whole()
 
     def write_results(run, path, store, recipe, *, quiet):
         table = run / "tables" / "table1.csv"
@@ -98,9 +113,8 @@ def moment_on_disk(run: Path, trainings: int) -> str:
         return "while the last files go on record"
     if done == trainings:
         return "trainings done, tables not"
-    return (
-        "before the first training is done" if not done else "between the first and last training"
-    )
+    where = "before the first training is done" if not done else "between first and last training"
+    return f"{where}, one put away" if list(run.glob(f"jobs/*/*/*/{STATE}")) else where
 
 
 def kill_once(reference: Reference, run: Path, lot: random.Random, *, at_point: bool) -> str:
@@ -161,14 +175,14 @@ def interrupts(world: World, reference: Reference, count: int, seed: int) -> lis
 def campaign(world: World, kills: int, seed: int, tell) -> list[Kill]:
     """Kill, go on, compare; so many times."""
     plain = Reference(world, "reference", (), quick)
-    whole = Reference(world, "reference-whole", (), lambda: None) if kills >= WHOLE else plain
-    several = Reference(world, "reference-workers", ("--workers", 2), lambda: None) if (
+    tables = Reference(world, "reference-whole", (), whole) if kills >= WHOLE else plain
+    several = Reference(world, "reference-workers", ("--workers", 2), whole) if (
         kills >= WORKERS
     ) else plain  # fmt: skip
     found: list[Kill] = []
     for number in range(kills):
         lot = random.Random(f"{seed} {number}")
-        kind = {WHOLE - 1: whole, WORKERS // 2: several}.get(number % WHOLE, plain)
+        kind = {WHOLE - 1: tables, WORKERS // 2: several}.get(number % WHOLE, plain)
         found.append(_one(kind, lot, number, twice=number % 4 == 3, workers=kind is several))
         tell(f"kill {number + 1} of {kills}: {found[-1]}")
     return found

@@ -26,6 +26,7 @@ Act = Callable[[str, str, Path, int], None]
 PLACES = (
     (r"jobs/.*/job\.json", "record of a training"),
     (r"jobs/.*/model\..*", "weights of a training"),
+    (r"jobs/.*/state\.safetensors", "state of a training"),
     (r"jobs/.*/(predictions|validation)\.csv", "answers of a training"),
     (r"jobs/.*/curve\.csv", "curve of a training"),
     (r"run\.json", "run.json"),
@@ -41,6 +42,7 @@ PLACES = (
     (r"quality\.html", "quality page"),
     (r"cohort\.json", "who was taken in"),
     (r"\.(model|member-\d+)\.json", "record of a member"),
+    (r"\.(model|member-\d+)\.state\.safetensors", "state of a member"),
     (r"(model|member-\d+)\.(safetensors|estimator)", "weights of a model"),
     (r"model\.json", "model.json"),
     (r"start\.safetensors", "weights of a start"),

@@ -44,7 +44,7 @@ weights = "none"
 [training]
 epochs = 3
 warmup = 0
-batch = 4
+batch = 2
 [deploy]
 folds = 3
 members = 2

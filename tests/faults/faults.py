@@ -17,6 +17,7 @@ from pathlib import Path
 import fault_disks as disks
 import fault_flips as flips
 import fault_kills as kills
+import fault_nodes as nodes
 from fault_world import World, contents, make_world
 
 
@@ -41,6 +42,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--use-every", type=int, default=4, help="one use in so many rounds")
     parser.add_argument("--disks", type=int, default=99, help="kinds of files that find no room")
     parser.add_argument("--interrupts", type=int, default=10)
+    parser.add_argument(
+        "--nodes", type=int, default=5, help="runs on a Ray cluster that loses some"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path)
     return parser.parse_args()
@@ -62,6 +66,10 @@ def _all(world: World, options) -> tuple[list[str], bool]:
         stopped = kills.interrupts(world, reference, options.interrupts, options.seed)
         parts.append(_interrupts_text(stopped))
         good &= all(each.right for each in stopped)
+    if options.nodes:
+        lost = nodes.campaign(world, options.nodes, options.seed, _tell)
+        parts.append(_nodes_text(lost))
+        good &= all(each.same for each in lost)
     if options.flips:
         every = options.use_every
         damaged = flips.campaign(world, reference, options.flips, options.seed, _tell, every)
@@ -101,6 +109,14 @@ def _interrupts_text(stopped: list[kills.Interrupt]) -> str:
     ]
     lines += [f"\nNOT RIGHT: {each}" for each in stopped if not each.right]
     return "\n".join(lines)
+
+
+def _nodes_text(lost: list[nodes.Loss]) -> str:
+    return (
+        f"## Lost nodes\n\n**{sum(each.same for each in lost)} of {len(lost)} runs on a Ray cluster "
+        f"that lost {sum(each.nodes for each in lost)} of its nodes ended with the bytes of the "
+        f"run on one machine**; {sum(each.goes_on for each in lost)} trainings were put away then."
+    )
 
 
 def _flips_text(damaged: list[flips.Damage]) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 HARNESS = Path(__file__).with_name("faults.py")
-SHORT = ("--kills", "4", "--interrupts", "2", "--flips", "23", "--use-every", "0", "--disks", "3")
+SHORT = (
+    "--kills", "4", "--interrupts", "2", "--nodes", "0", "--flips", "24", "--use-every", "0",
+    "--disks", "3",
+)  # fmt: skip
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills groups, reads /proc")

@@ -1,5 +1,7 @@
 """A prepared cohort to train on in seconds: 16-pixel cells, a square whose size is the class."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,18 @@ def write_store(folder, patients):
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     return write_store(tmp_path_factory.mktemp("prepared"), [make_patient(n) for n in range(18)])
+
+
+def made_up(fits):
+    """A training of these fits, one an epoch, and its steps, as ``fit.begin`` and ``fit.steps``."""
+    training = SimpleNamespace(best=None, ended=False)
+
+    def steps():
+        for training.best in fits:
+            yield False
+            yield True
+
+    return training, steps()
 
 
 def make_recipe(names=("resnet18",), *, models=None, search=None, cohort=None, **training):

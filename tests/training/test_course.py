@@ -15,7 +15,7 @@ from cystgrid.training import fit as fitting
 from cystgrid.training.course import Course, random_state
 from cystgrid.training.member import Task, train_member
 from cystgrid.training.selection import better, look, perfect_look
-from training.conftest import make_recipe
+from training.conftest import made_up, make_recipe
 
 FOLD = InnerFold(tuple(f"p{n:02}" for n in range(9)), tuple(f"p{n:02}" for n in range(9, 15)))
 RATES = (3e-3, 1e-3, 3e-4)
@@ -93,7 +93,7 @@ def test_a_training_ends_once_its_selection_cannot_change(
     assert found.trials[0].trained == len(found.curve) == trained
 
 
-def test_a_course_ticks_for_epochs_that_it_did_not_need_and_draws_from_its_own_generator():
+def test_a_course_draws_from_its_own_generator():
     def draws(count):
         for _ in range(count):
             yield fitting.Fit({}, 0, (perfect_look(np.array([0]), 2),), torch.rand(1).numpy())
@@ -101,10 +101,19 @@ def test_a_course_ticks_for_epochs_that_it_did_not_need_and_draws_from_its_own_g
     torch.manual_seed(1)
     begin, ticks = random_state(), []
     whole = [fit.validation[0] for fit in draws(3)]
-    course = Course(draws(3), begin, lambda: ticks.append(1))
+    course = Course(lambda saved: made_up(draws(3)), begin, lambda: ticks.append(1))
     parts = []
-    for epoch in (1, 2, 5):
+    for epoch in (1, 2, 3):
         parts.append(course.until(epoch).validation[0])
         torch.rand(7)  # somebody else's
     assert parts == whole
-    assert (course.trained, len(ticks)) == (3, 5)
+    assert (course.trained, len(ticks)) == (3, 3)
+
+
+def test_a_course_ticks_for_epochs_that_it_did_not_need():
+    row = dataclasses.replace(perfect_look(np.array([0]), 2), epoch=1)
+    training, steps = made_up([fitting.Fit({}, 1, (row,), None)])
+    training.ended, ticks = True, []
+    course = Course(lambda saved: (training, steps), random_state(), lambda: ticks.append(1))
+    course.until(5)
+    assert (course.trained, len(ticks)) == (1, 5)

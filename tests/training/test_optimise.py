@@ -8,7 +8,7 @@ import torch
 from cystgrid.models.network import Shape
 from cystgrid.models.registry import build_model
 from cystgrid.training.device import resolve_precision, take_turn, training_device
-from cystgrid.training.optimise import make_optimizer, make_schedule
+from cystgrid.training.optimise import make_optimizer, rate_course
 from cystgrid.training.settings import TrainingSettings
 
 
@@ -40,15 +40,7 @@ def test_tokens_biases_and_norms_are_not_decayed(network):
 
 
 def course(**settings):
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    schedule = make_schedule(optimizer, TrainingSettings(**settings), steps_an_epoch=4)
-    rates = []
-    for _ in range(settings["epochs"] * 4):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return rates
+    return list(map(rate_course(TrainingSettings(**settings), 4), range(settings["epochs"] * 4)))
 
 
 def test_warm_up_rises_then_cosine_falls_to_zero():

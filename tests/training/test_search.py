@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from cystgrid.errors import SettingsError
 from cystgrid.training.course import Course, random_state
-from cystgrid.training.fit import Fit
 from cystgrid.training.halving import Rung, epochs_in_all, rungs
 from cystgrid.training.search import SearchSettings, search
 from cystgrid.training.selection import Epoch, better
 from cystgrid.training.settings import TrainingSettings
+from cystgrid.training.underway import Fit
+from training.conftest import made_up
 
 SPACE = {"learning_rate": (0.1, 0.01, 0.001), "batch": (4, 8)}
 
@@ -26,8 +27,8 @@ def quality(settings):
         yield Fit({"lr": settings.learning_rate}, number, (row,), np.zeros((1, 2)))
 
 
-def course(settings):
-    return Course(quality(settings), random_state())
+def course(settings, after_epoch=lambda: None):
+    return Course(lambda saved: made_up(quality(settings)), random_state(), after_epoch)
 
 
 def run(**settings):
@@ -96,7 +97,7 @@ def test_halving_trains_the_best_to_the_end_and_says_where_the_others_stopped():
     recipe, ticks = TrainingSettings(epochs=16), []
 
     def start(candidate):
-        return Course(quality(candidate), random_state(), lambda: ticks.append(1))
+        return course(candidate, lambda: ticks.append(1))
 
     best, chosen, trials = search(
         recipe, settings, 0, start, lambda new, old: better(new.look, old.look, "loss")

@@ -136,6 +136,11 @@ def say(quiet: bool, text: str) -> None:
         typer.echo(text)
 
 
+def warn(line: str) -> None:
+    """Say on stderr what a user has to know, quiet or not."""
+    typer.echo(line, err=True)
+
+
 def read_study(path: Path | None) -> Study:
     """The study file, or every default."""
     from cystgrid.study import Study

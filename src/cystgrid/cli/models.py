@@ -20,6 +20,7 @@ from cystgrid.cli.common import (
     say,
     show,
     verb,
+    warn,
 )
 from cystgrid.cli.engines import Address, EngineOption, JobCpus, JobGpus, cluster_of
 from cystgrid.errors import UsageError
@@ -102,7 +103,7 @@ def crossval(
     from cystgrid.runs import run_crossval
 
     table, notes = run_crossval(
-        prepared, output, read_study(study), study, cluster=cluster, **asked
+        prepared, output, read_study(study), study, cluster=cluster, say=warn, **asked
     )
     show(quiet, table)
     for note in notes:
@@ -155,6 +156,7 @@ def train(
         workers=workers,
         cluster=cluster_of(engine, address, job_cpus, job_gpus, quiet=quiet, debug=debug),
         quiet=quiet,
+        say=warn,
     )
     say(quiet, f"model: {path.parent}")
 

@@ -23,6 +23,8 @@ from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.design import labelled_members
 from cystgrid.training.engine import Cluster, open_engine, run_jobs
+from cystgrid.training.job import STATE
+from cystgrid.training.keeping import Keep, Say, go_on
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
 from cystgrid.training.model_card import read_model_card
@@ -52,6 +54,10 @@ class _MemberJob:
         return self.folder / f".{self.name}.json"
 
     @property
+    def keep(self) -> Keep:
+        return Keep(self.folder / f".{self.name}.{STATE}", self.key)
+
+    @property
     def epochs(self) -> int:
         return self.recipe.epochs_of(self.model)
 
@@ -67,6 +73,7 @@ def train_model(
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
+    say: Say = lambda line: None,
 ) -> Path:
     """Train the study's first model on all labelled patients and write MODEL.
 
@@ -80,6 +87,7 @@ def train_model(
         workers: processes; None for as many as there are cores, 0 for this one.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
+        say: takes a line of each member under way that has to begin again.
 
     Returns:
         Path of ``model.json``.
@@ -105,6 +113,7 @@ def train_model(
         if copies == "refuse":
             check_inner_copies(store.copies(), [job.fold for job in jobs])
         missing = [job for job in jobs if not _is_finished(job)]
+        go_on(missing, engine.site, say)
         title = f"{len(missing)} of {len(jobs)} members"
         run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
     kept = [_read_record(job) for job in jobs]
@@ -116,6 +125,7 @@ def train_model(
     )  # fmt: skip
     for job in jobs:
         job.record.unlink()
+        job.keep.forget()
     return path
 
 
@@ -173,13 +183,14 @@ def _run_member(job: _MemberJob, after_epoch: Callable[[], None]) -> None:
     )
     task = Task(job.fold, job.recipe, job.model, job.inputs, seed)
     store = Store.open(job.prepared)
-    trained = train_member(store, task, after_epoch)
+    trained = train_member(store, task, after_epoch, job.keep)
     record = {**trained.member.save(job.folder, job.name), **trained.record()}
     validation = {
         "truth": task.targets([store.entries[name] for name in job.fold.validation]).tolist(),
         "probabilities": trained.validation.tolist(),
     }
     write_sealed(job.record, {"key": job.key, "member": record, "validation": validation})
+    job.keep.forget()
 
 
 def _read_record(job: _MemberJob) -> dict[str, Any]:

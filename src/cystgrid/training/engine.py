@@ -10,16 +10,25 @@ import itertools
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import RETRIES, begin_worker, interrupts_held, stop, worker_count
+from cystgrid.processes import (
+    RETRIES,
+    asked_to_stop,
+    begin_worker,
+    interrupts_held,
+    say_stopping,
+    stop,
+    worker_count,
+)
 from cystgrid.progress import Advance, progress_bar
 from cystgrid.training.device import take_turn
 from cystgrid.training.recipe import Recipe
@@ -172,12 +181,14 @@ def _run_left(left: list[Job], run: Run, workers: int, advance: Advance) -> None
     numbers: SimpleQueue[int] = context.SimpleQueue()
     for number in range(workers):
         numbers.put(number)
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(ticks, numbers))
+    asked = context.Event()
+    begun = ticks, numbers, asked
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=begun)
     jobs, before = list(left), sum(job.epochs for job in left)
     try:
         with interrupts_held():
             futures = [pool.submit(_call, run, job) for job in jobs]
-        wait(futures, return_when=FIRST_EXCEPTION)
+        _wait(futures, asked)
         for job, future in zip(jobs, futures, strict=True):
             if future.done() and future.exception() is None:
                 left.remove(job)
@@ -194,16 +205,30 @@ def _run_left(left: list[Job], run: Run, workers: int, advance: Advance) -> None
             advance(min(done - sum(counted), 0))
 
 
+def _wait(futures: Sequence[Future[None]], asked: Event) -> None:
+    """Wait until all are done or one has failed; on Ctrl-C until what is under way is put away.
+
+    A second Ctrl-C waits no longer.
+    """
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+    except KeyboardInterrupt:
+        asked.set()
+        say_stopping()
+        wait([future for future in futures if not future.cancel()])
+        raise
+
+
 def _drain(ticks: SimpleQueue[int], advance: Advance, counted: list[int]) -> None:
     while steps := ticks.get():
         advance(steps)
         counted.append(steps)
 
 
-def _begin(ticks: SimpleQueue[int], numbers: SimpleQueue[int]) -> None:
+def _begin(ticks: SimpleQueue[int], numbers: SimpleQueue[int], asked: Event) -> None:
     global _ticks
     _ticks = ticks
-    begin_worker()
+    begin_worker(asked)
     take_turn(numbers.get())
 
 
@@ -212,4 +237,6 @@ def _call(run: Run, job: Any) -> None:
         if _ticks is not None:
             _ticks.put(1)
 
+    if asked_to_stop():  # it was given out already when the others were told
+        raise KeyboardInterrupt
     run(job, tick)

@@ -21,7 +21,9 @@ from cystgrid.training.device import Precision
 from cystgrid.training.predict import class_probabilities
 from cystgrid.training.selection import Epoch, better, look, perfect_look
 from cystgrid.training.settings import TrainingSettings
+from cystgrid.training.state_file import Saved
 from cystgrid.training.step import Step
+from cystgrid.training.underway import WEIGHT, Fit, Underway, under
 
 
 @dataclass(frozen=True)
@@ -39,86 +41,106 @@ class Examples:
     classes: int
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What a training ends with.
-
-    Attributes:
-        state: the network's tensors after the selected epoch.
-        selected: number of the selected epoch, from 1.
-        curve: every epoch at which the validation fold was looked at.
-        validation: ``(patient, class)`` probabilities of the validation fold after that epoch.
-    """
-
-    state: dict[str, Tensor]
-    selected: int
-    curve: tuple[Epoch, ...]
-    validation: NDArray[np.float64]
-
-    @property
-    def look(self) -> Epoch:
-        """The curve's row of the selected epoch."""
-        return next(row for row in self.curve if row.epoch == self.selected)
-
-
-def epochs(
+def begin(
     network: Network,
+    train: Examples,
+    settings: TrainingSettings,
+    precision: Precision,
+    *,
+    seed: int,
+    saved: Saved | None = None,
+) -> Underway:
+    """A training before its first step, or where a stopped one goes on.
+
+    Args:
+        network: started, on the examples' device; its weights are changed.
+        train: training patients.
+        settings: the recipe.
+        precision: arithmetic of the passes; weights stay float32.
+        seed: of order, windows and augmentation.
+        saved: what a stopped one left.
+
+    Raises:
+        SettingsError: class weights of other classes, or weights that this batch normalisation
+            cannot train.
+    """
+    refuse_folded(network, settings)
+    batches = math.ceil(len(train.crops) / settings.batch)
+    if saved is not None:  # before its rounded copy is made
+        network.load_state(under(WEIGHT, saved.tensors))
+    step = Step(network, settings, precision, class_weights(settings, train), batches)
+    begun = Underway(network, step, torch.Generator().manual_seed(seed), batches)
+    if saved is not None:
+        begun.take_up(saved.told, saved.tensors)
+    return begun
+
+
+def steps(
+    training: Underway,
     train: Examples,
     validation: Examples,
     grid: GridSettings,
     settings: TrainingSettings,
     precision: Precision,
-    *,
-    seed: int,
-) -> Iterator[Fit | None]:
+) -> Iterator[bool]:
     """Train on ``train``, keep the epoch that does best on ``validation``.
 
     It ends before ``settings.epochs`` where no look can be better than the best so far, and where
     ``settings.patience`` is at its end.
 
     Args:
-        network: started, on the examples' device; its weights are changed.
+        training: as ``begin`` gave it; always up to date when a step is yielded.
         train: training patients.
         validation: other patients; both are standardised with landmarks of ``train`` alone.
         grid: windows and augmentation.
         settings: the recipe.
-        precision: arithmetic of the passes; weights stay float32.
-        seed: of order, windows and augmentation.
+        precision: arithmetic of the passes.
 
     Yields:
-        After every epoch, the best so far; None before the first look at the validation fold.
+        After every step: False. After every epoch, its look included: True.
 
     Raises:
-        SettingsError: the loss became infinite or not a number, class weights of other classes, or
-            weights that this batch normalisation cannot train.
+        SettingsError: the loss became infinite or not a number.
     """
-    refuse_folded(network, settings)
-    generator = torch.Generator().manual_seed(seed)
-    batches = math.ceil(len(train.crops) / settings.batch)
-    step = Step(network, settings, precision, class_weights(settings, train), batches)
+    working, form = training.step.working, training.network.form
     targets = validation.targets.cpu().numpy()
     flawless = perfect_look(targets, validation.classes)
-    curve: list[Epoch] = []
-    best: Fit | None = None
-    for number in range(1, settings.epochs + 1):
-        train_mode(step.working, settings)
-        losses = []
-        order = torch.randperm(len(train.crops), generator=generator)
-        for patients in order.tensor_split(batches):  # equal parts: no batch of one for batch norm
+    while not training.ended:
+        train_mode(working, settings)
+        for patients in training.batches_left(len(train.crops)):
             chosen = patients.to(train.targets.device)
-            grids = training_batch(train.crops, chosen, grid, generator, network.form)
-            losses.append(step(grids, train.targets[chosen]) * len(chosen))
-        train_loss = float(torch.stack(losses).sum()) / len(train.crops)
+            grids = training_batch(train.crops, chosen, grid, training.generator, form)
+            training.losses.append(training.step(grids, train.targets[chosen]) * len(chosen))
+            yield False
+        number = training.epoch
+        train_loss = float(torch.stack(training.losses).sum()) / len(train.crops)
         _refuse_divergence(train_loss, number, settings)
         if number % settings.evaluate_every == 0 or number == settings.epochs:
-            found = class_probabilities(step.working, validation.crops, grid.cells, precision)
-            curve.append(look(targets, found, number, train_loss))
-            if best is None or better(curve[-1], best.look, settings.select):
-                best = Fit(_copy(network), number, tuple(curve), found)
-            best = replace(best, curve=tuple(curve))
-        yield best
-        if best is not None and _settled(number, best, flawless, settings):
-            return
+            found = class_probabilities(working, validation.crops, grid.cells, precision)
+            row = look(targets, found, number, train_loss)
+            training.best = _better(training, row, found, settings)
+        training.end_epoch(ended=_ended(number, training.best, flawless, settings))
+        yield True
+
+
+def _better(
+    training: Underway, row: Epoch, found: NDArray[np.float64], settings: TrainingSettings
+) -> Fit:
+    """The best so far, after one look more."""
+    best = training.best
+    if best is None:
+        return Fit(_copy(training.network), row.epoch, (row,), found)
+    curve = (*best.curve, row)
+    if better(row, best.look, settings.select):
+        return Fit(_copy(training.network), row.epoch, curve, found)
+    return replace(best, curve=curve)
+
+
+def _ended(number: int, best: Fit | None, flawless: Epoch, settings: TrainingSettings) -> bool:
+    """Whether no epoch is left, no look can be better, or patience is at its end."""
+    if number == settings.epochs:
+        return True
+    return best is not None and _settled(number, best, flawless, settings)
 
 
 def _settled(number: int, best: Fit, flawless: Epoch, settings: TrainingSettings) -> bool:

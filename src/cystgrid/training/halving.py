@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from cystgrid.training.course import Course
-    from cystgrid.training.fit import Fit
+    from cystgrid.training.underway import Fit
 
 Item = TypeVar("Item")
 

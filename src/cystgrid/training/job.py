@@ -2,6 +2,7 @@
 
     RUN/jobs/<model>-<inputs>/outer-<i>/inner-<j>/     (or peer/)
         model.safetensors (or model.estimator)  predictions.csv  validation.csv  curve.csv  job.json
+        state.safetensors                        while it is under way
 
 ``job.json``, sealed, is written last and holds the sha256 of the others: it makes a training count.
 """
@@ -24,6 +25,7 @@ from cystgrid.provenance import digest, sha256_bytes, write_text
 from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.device import reproducible
+from cystgrid.training.keeping import Keep
 from cystgrid.training.member import Task, Trained, train_member
 from cystgrid.training.recipe import Recipe, job_seed
 
@@ -34,6 +36,9 @@ PEER = "peer"
 """Stands for the inner fold's number in a training that the test fold itself selects."""
 
 TEST, VALIDATION, CURVE = "predictions.csv", "validation.csv", "curve.csv"
+
+STATE = "state.safetensors"
+"""Of a training under way; removed when it counts."""
 
 RUN_AGAIN = "run cystgrid crossval again with the same -o: it makes anew what is missing or altered"
 
@@ -88,6 +93,11 @@ class Training:
         return self.recipe.epochs_of(self.model)
 
     @property
+    def keep(self) -> Keep:
+        """Of this training while it is under way."""
+        return Keep(self.folder / STATE, self.key)
+
+    @property
     def record(self) -> Path:
         """Written last."""
         return self.folder / "job.json"
@@ -101,7 +111,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
     """
     store = Store.open(job.prepared)
     task = Task(job.fold, job.recipe, job.model, job.inputs, job.seed)
-    trained = train_member(store, task, after_epoch)
+    trained = train_member(store, task, after_epoch, job.keep)
     with reproducible(job.recipe.training_of(job.model).threads):
         found = trained.member.probabilities(store.several(job.test))
     record = trained.member.save(job.folder, "model", whole=False)
@@ -125,6 +135,7 @@ def run_training(job: Training, after_epoch: Callable[[], None]) -> None:
             **record,
         },
     )
+    job.keep.forget()
 
 
 def _texts(job: Training, trained: Trained, found: NDArray[np.float64]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from cystgrid.preparation.store import Store
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.search import Trial
 from cystgrid.training.selection import Epoch
+
+if TYPE_CHECKING:
+    from cystgrid.training.keeping import Keep
 
 
 class Member(Protocol):
@@ -108,7 +111,10 @@ class Task:
 
 
 def train_member(
-    store: Store, task: Task, after_epoch: Callable[[], None] = lambda: None
+    store: Store,
+    task: Task,
+    after_epoch: Callable[[], None] = lambda: None,
+    keep: Keep | None = None,
 ) -> Trained:
     """Fit one model: landmarks, weights, epoch and settings from the task's fold alone.
 
@@ -116,6 +122,8 @@ def train_member(
         store: prepared patients; only those of the fold are read.
         task: what to train.
         after_epoch: called once an epoch, for progress.
+        keep: where a network's training is put away now and then, and goes on from if it was
+            stopped; None for nowhere. A model without epochs begins again.
 
     Raises:
         CohortError: a modality that was not prepared, or that no training patient has.
@@ -126,7 +134,7 @@ def train_member(
     from cystgrid.training.network_member import train_network
 
     if task.recipe.models.entry(task.model).family == "network":
-        return train_network(store, task, after_epoch)
+        return train_network(store, task, after_epoch, keep)
     return train_estimator(store, task, after_epoch)
 
 

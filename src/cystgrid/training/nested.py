@@ -21,6 +21,7 @@ from cystgrid.training.decision import fuse, fused_name
 from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import Cluster, Engine, open_engine, run_jobs
 from cystgrid.training.job import Training, is_finished, run_training
+from cystgrid.training.keeping import Say, go_on
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.run_card import CARD, SPLITS, recorded_pairs, settle
 
@@ -46,6 +47,7 @@ def cross_validate(
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
+    say: Say = lambda line: None,
 ) -> Path:
     """Run, or go on with, a nested cross-validation.
 
@@ -59,6 +61,7 @@ def cross_validate(
         workers: processes; None for as many as there are cores, 0 for this one.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
+        say: takes a line of each training under way that has to begin again.
 
     Returns:
         Path of ``predictions.csv``, one row for each model, inputs and patient (and repeat).
@@ -72,7 +75,7 @@ def cross_validate(
         site = engine.site
         settle(run, planned.card(site), planned.splits)
         jobs = planned.trainings(site)
-        _run_missing(jobs, engine, quiet)
+        _run_missing(jobs, engine, quiet, say)
     done = {job.folder for job in jobs}
     known = dict.fromkeys([*recorded_pairs(run), *planned.pairs])
     nested = [planned.nested(pair, site) for pair in known]
@@ -92,8 +95,14 @@ def _whole(models: Sequence[Sequence[Training]], done: set[Path]) -> list[Traini
     ]
 
 
-def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool) -> None:
-    missing = [job for job in jobs if not is_finished(job)]
+def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool, say: Say) -> None:
+    missing = []
+    for job in jobs:
+        if is_finished(job):
+            job.keep.forget()  # it may have been killed when all but this was done
+        else:
+            missing.append(job)
+    go_on(missing, engine.site, say)
     title = f"{len(missing)} of {len(jobs)} trainings"
     run_jobs(missing, run_training, engine, title=title, quiet=quiet)
 

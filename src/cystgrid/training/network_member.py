@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import build_network
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
+from cystgrid.processes import interrupt_noted
 from cystgrid.training.checkpoint import load_weights, save_weights
 from cystgrid.training.course import Course, random_state
 from cystgrid.training.device import Precision, reproducible, resolve_precision, training_device
-from cystgrid.training.fit import Examples, Fit, epochs
+from cystgrid.training.fit import Examples, begin, steps
+from cystgrid.training.keeping import Keep, Keeper
 from cystgrid.training.member import Task, Trained, channel_positions, standard_of
 from cystgrid.training.predict import class_probabilities
 from cystgrid.training.recipe import Recipe
@@ -31,6 +33,8 @@ from cystgrid.training.rounded import working_network
 from cystgrid.training.search import search
 from cystgrid.training.selection import better
 from cystgrid.training.settings import TrainingSettings
+from cystgrid.training.state_file import Saved
+from cystgrid.training.underway import Underway
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ class NetworkMember:
         }
 
 
-def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> Trained:
+def train_network(
+    store: Store, task: Task, after_epoch: Callable[[], None], keep: Keep | None
+) -> Trained:
     """Train one network a candidate of the search, and keep the best (see ``train_member``)."""
     recipe = task.recipe
     settings = recipe.training_of(task.model)
@@ -93,23 +99,27 @@ def train_network(store: Store, task: Task, after_epoch: Callable[[], None]) -> 
             build_network(recipe.models, task.model, task.inputs, shape).to(device),
             standard_of(train, channels), channels, recipe.grid, precision, device,
         )  # fmt: skip
-        begin = random_state()
+        random = random_state()
         examples = _examples(store, task.fold.train, member, task)
         others = _examples(store, task.fold.validation, member, task)
 
-        def run(candidate: TrainingSettings) -> Iterator[Fit | None]:
+        def run(
+            candidate: TrainingSettings, saved: Saved | None
+        ) -> tuple[Underway, Iterator[bool]]:
             network = copy.deepcopy(member.network)
-            yield from epochs(
-                network, examples, others, recipe.grid, candidate, precision, seed=task.seed
-            )
+            training = begin(network, examples, candidate, precision, seed=task.seed, saved=saved)
+            return training, steps(training, examples, others, recipe.grid, candidate, precision)
 
-        def start(candidate: TrainingSettings) -> Course:
-            return Course(run(candidate), begin, after_epoch)
+        with interrupt_noted() as asked:
+            keeper = Keeper(keep, asked)
 
-        best, _, trials = search(
-            settings, recipe.search, task.seed, start,
-            lambda new, old: better(new.look, old.look, settings.select),
-        )  # fmt: skip
+            def start(candidate: TrainingSettings) -> Course:
+                return keeper.course(partial(run, candidate), random, after_epoch)
+
+            best, _, trials = search(
+                settings, recipe.search, task.seed, start,
+                lambda new, old: better(new.look, old.look, settings.select),
+            )  # fmt: skip
         member.network.load_state(best.state)
     return Trained(member, best.look, best.validation, best.curve, trials)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from cystgrid.models.network import Network
 from cystgrid.training.settings import TrainingSettings
@@ -68,10 +67,8 @@ def warm_cosine(step: int, warm: float, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(total - warm, 1), 1.0)))
 
 
-def make_schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps_an_epoch: int
-) -> LambdaLR:
-    """Linear warm-up from zero, then cosine to zero or constant; stepped after every batch."""
+def rate_course(settings: TrainingSettings, steps_an_epoch: int) -> Callable[[int], float]:
+    """Share of the highest rate by steps taken: a warm-up, then cosine to zero or constant."""
     warm = settings.warmup * steps_an_epoch
     total = settings.epochs * steps_an_epoch
 
@@ -80,4 +77,4 @@ def make_schedule(
             return 1.0
         return warm_cosine(step, warm, total)
 
-    return LambdaLR(optimizer, factor)
+    return factor

@@ -21,7 +21,7 @@ from cystgrid.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from cystgrid.training.course import Course
-    from cystgrid.training.fit import Fit
+    from cystgrid.training.underway import Fit
 
 Value = float | int | str
 Values = tuple[Value, ...]
@@ -148,14 +148,19 @@ def search(
         The best training, its settings, and all trials in order.
     """
     best: tuple[Fit, TrainingSettings] | None = None
+    kept: Course | None = None
 
     def attempt(values: Values) -> Trial:
-        nonlocal best
+        nonlocal best, kept
         chosen = _candidate(recipe, settings, values)
         course = start(chosen)
         fitted = course.until(chosen.epochs)
         if best is None or better(fitted, best[0]):
-            best = fitted, chosen
+            if kept is not None:
+                kept.stop()
+            best, kept = (fitted, chosen), course
+        else:
+            course.stop()
         return _trial(settings, values, course)
 
     everyone = list(itertools.product(*settings.space.values()))

@@ -40,13 +40,14 @@ class Site:
 
         The platform's name (a kernel's version, say) changes no number and may differ.
         """
-        mine, theirs = self._facts(), other._facts()
+        mine, theirs = self.facts(), other.facts()
         for name, value in mine.items():
             if theirs.get(name) != value:
                 return name, value, theirs.get(name, "none")
         return None
 
-    def _facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
+        """All that decides bytes, by name, in words."""
         packages = {name: value for name, value in self.versions.items() if name != "platform"}
         return {
             "device": self.device,

@@ -124,10 +124,15 @@ class Look:
             if name in self._seen:
                 continue
             if HALF_WRITTEN.fullmatch(PurePosixPath(name).name):
-                if not self.locked:
-                    self._note(name, "left by a killed command", "the next one takes it away")
+                self.left_over(name)
             else:
                 self._note(name, "no artefact on record", OURS)
+
+    def left_over(self, name: str) -> None:
+        """Note what a killed command left, and what one at work will take away itself."""
+        self._seen.add(name)
+        if not self.locked:
+            self._note(name, "left by a killed command", "the next one takes it away")
 
     def _note(self, name: str, artefact: str, why: str) -> None:
         self._seen.add(name)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cystgrid.sealing import read_sealed
+from cystgrid.training.job import STATE
+from cystgrid.training.state_file import read_told
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
@@ -13,12 +15,16 @@ CARD = "model.json"
 TRAIN_AGAIN = "the model must be trained again: cystgrid train, into another folder"
 PAGE = "it is words alone; the model predicts without it"
 MEMBER = "this member is trained again: cystgrid train"
+BEGINS_AGAIN = "this member's training begins again: cystgrid train"
 
 
 def look_at_model(look: Look) -> None:
     """Check everything in MODEL."""
     for path in sorted(look.folder.glob(".*.json")):  # members of a training under way
         _member(look, path.name)
+    for path in sorted(look.folder.glob(f".*.{STATE}")):
+        artefact = f"member {path.name.removeprefix('.').removesuffix(f'.{STATE}')}, under way"
+        look.checked(path.name, read_told, artefact, BEGINS_AGAIN)
     if not look.there(CARD):
         look.absent(CARD, State.UNFINISHED, "model", "cystgrid train goes on where it was")
         return

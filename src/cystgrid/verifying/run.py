@@ -11,8 +11,9 @@ from cystgrid.checksums import SUMS
 from cystgrid.cohort.splits import InnerFold, Splits, read_splits, splits_digest
 from cystgrid.cohort.splits.file import splits_text
 from cystgrid.errors import StoreError
-from cystgrid.training.job import PEER, job_key, read_record
+from cystgrid.training.job import PEER, STATE, job_key, read_record
 from cystgrid.training.run_card import CARD, SPLITS, read_run_card
+from cystgrid.training.state_file import read_told
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
@@ -21,6 +22,8 @@ SPLITS_COST = "no training: cystgrid crossval writes the folds again"
 MADE_AGAIN = "no training: cystgrid crossval makes it again"
 TABLES = "no training: cystgrid crossval, or cystgrid tables, makes it again"
 RECORD = "job.json"
+GOES_ON = "cystgrid crossval goes on with it: {}"
+BEGINS_AGAIN = "this training begins again: cystgrid crossval"
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,10 @@ def _training(look: Look, place: _Place, card: dict[str, Any] | None, *, finishe
     name = f"{place.folder}/{RECORD}"
     cost = _cost(place.pair, card)
     if not look.there(name) and not finished:
-        look.absent(name, State.UNFINISHED, place.artefact, "cystgrid crossval trains it")
-        look.pass_over(place.folder, place.artefact)
+        _unfinished(look, place)
         return
+    if look.there(f"{place.folder}/{STATE}"):
+        look.left_over(f"{place.folder}/{STATE}")
     record = look.checked(name, lambda path: _record(path, place, card), place.artefact, cost)
     if record is None:
         look.pass_over(place.folder, place.artefact)
@@ -107,6 +111,24 @@ def _training(look: Look, place: _Place, card: dict[str, Any] | None, *, finishe
     files = {**record["files"], record["weights"]: record["sha256"]}
     for each, sha256 in files.items():
         look.file(f"{place.folder}/{each}", sha256, place.artefact, cost)
+
+
+def _unfinished(look: Look, place: _Place) -> None:
+    """Note a training that does not count yet, and check its state if it is under way."""
+    state, todo = f"{place.folder}/{STATE}", "cystgrid crossval trains it"
+    if look.there(state):
+        told = look.checked(state, read_told, f"{place.artefact}, under way", BEGINS_AGAIN)
+        if told is not None:
+            todo = GOES_ON.format(progress_of(told))
+    look.absent(f"{place.folder}/{RECORD}", State.UNFINISHED, place.artefact, todo)
+    look.pass_over(place.folder, place.artefact)
+
+
+def progress_of(told: dict[str, Any]) -> str:
+    """How far the last candidate of a training has come that was put away, in words."""
+    begun = [each for each in told["courses"] if each is not None]
+    epochs = sum(each["trained"] for each in begun)
+    return f"after {epochs} whole epoch{'' if epochs == 1 else 's'}"
 
 
 def _record(path: Path, place: _Place, card: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cystgrid.outputs.start import CARD
-from cystgrid.pretraining.state import read_told
 from cystgrid.sealing import read_sealed
 from cystgrid.starts import STATE
+from cystgrid.training.state_file import read_told
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
@@ -22,7 +22,7 @@ TOLD = "it tells how the start was made; the weights serve without it"
 def look_at_start(look: Look) -> None:
     """Check everything in a start's folder."""
     if look.there(STATE):
-        look.checked(STATE, _state, "pretraining under way", STATE_COST)
+        look.checked(STATE, read_told, "pretraining under way", STATE_COST)
     if not look.there(CARD):
         look.absent(CARD, State.UNFINISHED, "start", "cystgrid pretrain goes on where it was")
         return
@@ -36,7 +36,3 @@ def look_at_start(look: Look) -> None:
 
 def _card(path: Path) -> dict[str, Any]:
     return read_sealed(path, expected="a start's card as it was written", do=AGAIN)
-
-
-def _state(path: Path) -> dict[str, Any]:
-    return read_told(path, path.read_bytes())

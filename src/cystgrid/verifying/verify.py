@@ -13,6 +13,7 @@ from cystgrid.preparation.store import INDEX
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import KINDS
 from cystgrid.starts import STATE
+from cystgrid.training.job import STATE as MEMBER_STATE
 from cystgrid.training.model_card import CARD as MODEL_CARD
 from cystgrid.training.run_card import CARD as RUN_CARD
 from cystgrid.verifying.findings import Verdict
@@ -34,7 +35,7 @@ TRACES = {
     RUN_CARD: ("jobs",),
     INDEX: ("patients",),
     MODEL_CARD: (".model.json", ".member-*.json", "model.safetensors", "member-*.safetensors",
-                 "model.estimator", "member-*.estimator"),
+                 "model.estimator", "member-*.estimator", f".*.{MEMBER_STATE}"),
     START_CARD: (STATE, WEIGHTS),
 }  # fmt: skip
 """By which a folder is known whose naming file is lost, or not written yet."""

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from cystgrid.errors import StoreError, UsageError
-from cystgrid.processes import worker_count
+from cystgrid.processes import say_stopping, worker_count
 from cystgrid.progress import Advance
 from cystgrid.provenance import sha256_file, write_bytes, write_text
 from cystgrid.training.cluster import visit
@@ -49,6 +49,9 @@ POLL_SECONDS = 0.5
 
 SWEEP_SECONDS = 60.0
 """For nodes to remove what was shipped to them: a busy one takes a while to start a process."""
+
+STOP_SECONDS = 60.0
+"""For trainings to be put away when the run is stopped."""
 
 ARRIVAL_SECONDS = 120.0
 """Until a file that a node wrote is seen here: NFS answers from its cache for up to a minute."""
@@ -186,10 +189,22 @@ class RayEngine:
                     _receive(jobs[number], ref)
                     progress.finish(number)
                 progress.update()
+        except KeyboardInterrupt:
+            _put_away(running)
+            raise
         finally:
             for ref in running:
                 with suppress(RayError):
                     ray.cancel(ref, force=True)
+
+
+def _put_away(running: Iterable[Any]) -> None:
+    """Have what is under way put away and ended; a second Ctrl-C waits no longer."""
+    say_stopping()
+    for ref in running:
+        with suppress(RayError):
+            ray.cancel(ref)  # to the training as a Ctrl-C
+    ray.wait(list(running), num_returns=len(list(running)), timeout=STOP_SECONDS)
 
 
 def _absolute(job: Job) -> Any:
