@@ -115,7 +115,9 @@ def test_a_refused_patient_is_named_and_the_others_go_on(world, tmp_path):
 
 
 def test_a_single_patient_refused_is_bad_input_and_nothing_is_written(model, tmp_path):
-    done = cystgrid("predict", model, "--t1", tmp_path / "no", "--t2", tmp_path / "no",
+    noise = tmp_path / "noise.nii"
+    noise.write_bytes(b"noise")
+    done = cystgrid("predict", model, "--t1", noise, "--t2", noise,
                     "--roi", "0,1,0,1,0,1", "-o", tmp_path / "out")  # fmt: skip
     assert done.exit_code == 3
     assert done.output.startswith("refused: patient: ")
@@ -186,7 +188,13 @@ def test_workers_change_no_byte_of_the_answers(world, model, tmp_path):
         (["crossval", "nowhere", "-o", "out"], 3, "got no such file"),
         (["crossval", "nowhere", "-o", "out", "--study", "no.toml"], 3, "no readable file"),
         (["tables", "nowhere.csv"], 3, "nowhere.csv"),
-        (["predict", "nowhere", "-o", "out", "--t1", "a", "--t2", "b"], 3, "model.json"),
+        (["predict", "nowhere", "cohort.csv", "-o", "out"], 3, "model.json"),
+        (["predict", "nowhere", "-o", "out", "--t1", "a", "--t2", "b"], 3, "t1: got nothing at a,"),
+        (
+            ["explain", "nowhere", "-o", "out", "--t1", ".", "--roi", "b"],
+            3,
+            "roi: got nothing at b,",
+        ),
         (["predict", "nowhere", "-o", "out"], 2, "either a COHORT.CSV or --t1/--t2"),
         (["prepare"], 2, "Missing argument"),
         (["prepair"], 2, "No such command"),

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cystgrid.cohort.manifest import Patient, asked_patients, is_box
-from cystgrid.errors import ScanError
+from cystgrid.errors import CohortError, ScanError, path_text
 from cystgrid.preparation.new_patients import Refusal, preparing
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE
+from cystgrid.scans.reference import path_part
 from cystgrid.training.model_card import read_model_card
 
 if TYPE_CHECKING:  # torch comes when the workers are busy already
@@ -22,18 +23,36 @@ if TYPE_CHECKING:  # torch comes when the workers are busy already
 
 
 def single_patient(name: str, t1: str | None, t2: str | None, roi: str | None) -> Patient:
-    """The patient of ``--t1 --t2 --roi``, as a manifest would give it."""
+    """The patient of ``--t1 --t2 --roi``, as a manifest would give it.
 
-    def placed(reference: str | None) -> str | None:
-        return str(Path(reference).absolute()) if reference else None
-
+    Raises:
+        CohortError: nothing is where one of them points, before any model is read.
+    """
+    mask = None if roi and is_box(roi) else roi
+    places = {"t1": _placed("t1", t1), "t2": _placed("t2", t2), "roi": _placed("roi", mask)}
     return Patient(
         name,
-        t1=placed(t1),
-        t2=placed(t2),
-        roi=roi if roi and is_box(roi) else placed(roi),
+        t1=places["t1"],
+        t2=places["t2"],
+        roi=places["roi"] or roi,
         group=name,
     )
+
+
+def _placed(name: str, reference: str | None) -> str | None:
+    """The absolute reference of something that is there."""
+    if not reference:
+        return None
+    if not path_part(reference).exists():
+        raise CohortError(
+            name,
+            got=f"nothing at {path_text(path_part(reference))}",
+            expected="a mask, or x0,x1,y0,y1,z0,z1 in mm"
+            if name == "roi"
+            else "a NIfTI file, a DICOM folder or FOLDER#SeriesInstanceUID",
+            do="correct the path",
+        )
+    return str(Path(reference).absolute())
 
 
 def run_predict(

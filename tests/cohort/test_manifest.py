@@ -7,6 +7,8 @@ from cystgrid.cohort.manifest import is_box, manifest_faults, read_manifest
 from cystgrid.errors import CohortError
 
 HEADER = "patient,label,t1,t2,roi,center\n"
+THERE = "its folder is there"
+NOT_SHOWN = "the path may hold a name and is not shown"
 
 
 @pytest.fixture
@@ -53,11 +55,12 @@ def test_excluded_labels_are_left_out_and_counted(write):
 def test_all_faults_are_reported_in_one_go_with_their_lines(write):
     path = write(HEADER + "p1,lwo,a.nii.gz,,,\n,low,b.nii.gz,,,\np1,low,,,nowhere.nii,\n")
     assert said(path) == [
-        "line 2: label is unknown: 'lwo' (known: normal, low, high, adenocarcinoma)",
+        "line 2: p1: label is unknown: 'lwo' (known: normal, low, high, adenocarcinoma)",
         "line 3: patient is empty: every row needs an id",
-        "line 3: t1 does not exist",
+        f"line 3: t1 does not exist ({THERE}; {NOT_SHOWN})",
         "line 4: patient 'p1' stands on line 2 already",
-        "line 4: roi is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm, separated by commas",
+        "line 4: p1: roi is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm, separated by "
+        f"commas ({THERE}; {NOT_SHOWN})",
     ]
     with pytest.raises(CohortError) as caught:
         read_manifest(path)
@@ -161,12 +164,15 @@ def test_references_may_choose_and_folders_may_be_regions(write):
     first, second = read_manifest(write(text)).patients
     assert first.roi.endswith("a.nii.gz#label=3")
     assert second.roi.endswith("segmented")
-    assert said(write(HEADER + "p1,low,b.nii.gz#volume=1,,,\n")) == ["line 2: t1 does not exist"]
+    assert said(write(HEADER + "p1,low,p1.nii.gz#volume=1,,,\n")) == [
+        f"line 2: p1: t1 does not exist: 'p1.nii.gz#volume=1' ({THERE})"
+    ]
 
 
 @pytest.mark.parametrize("cell", ["x" * 5000, "a.nii.gz/b", "#"])
 def test_names_that_no_file_can_have_do_not_exist(write, cell):
-    assert said(write(HEADER + f"p1,low,{cell},,,\n")) == ["line 2: t1 does not exist"]
+    (fault,) = said(write(HEADER + f"p1,low,{cell},,,\n"))
+    assert fault.startswith("line 2: p1: t1 does not exist")
 
 
 def test_hints_at_what_may_be_meant(write):
@@ -209,7 +215,7 @@ def test_a_message_stays_short_however_many_faults_there_are(write):
 
 
 def test_a_file_beyond_all_bounds_is_not_read(write, monkeypatch):
-    monkeypatch.setattr("cystgrid.cohort.manifest.MAX_BYTES", 50)
+    monkeypatch.setattr("cystgrid.cohort.manifest_file.MAX_BYTES", 50)
     with pytest.raises(CohortError, match="at most 50"):
         read_manifest(write(HEADER + "p1,low,,,,\n" * 9))
 
@@ -217,6 +223,26 @@ def test_a_file_beyond_all_bounds_is_not_read(write, monkeypatch):
 def test_no_file_is_said_so(tmp_path):
     with pytest.raises(CohortError, match="no such file"):
         read_manifest(tmp_path / "cohort.csv")
+
+
+def test_a_folder_is_said_to_be_one_and_its_manifest_is_named(tmp_path):
+    with pytest.raises(CohortError, match="got a folder, .* there is no cohort.csv in this folder"):
+        read_manifest(tmp_path)
+    (tmp_path / "cohort.csv").write_text(HEADER)
+    with pytest.raises(CohortError) as caught:
+        read_manifest(tmp_path)
+    assert caught.value.do == f"give {tmp_path / 'cohort.csv'}"
+
+
+def test_a_missing_file_is_named_with_its_patient_and_what_to_do(write):
+    with pytest.raises(CohortError) as caught:
+        read_manifest(write(HEADER + "p1,low,scans/p1/t1.nii.gz,a.nii.gz,,\n"))
+    message = "line 2: p1: t1 does not exist: 'scans/p1/t1.nii.gz' (its folder is not there either)"
+    assert message in caught.value.got
+    assert "paths begin in the folder of this file" in caught.value.do
+    with pytest.raises(CohortError) as caught:
+        read_manifest(write(HEADER + "p1,lwo,,,,\n"))
+    assert "paths" not in caught.value.do
 
 
 def test_classes_come_from_the_study(write):

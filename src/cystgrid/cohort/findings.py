@@ -17,7 +17,8 @@ class Finding:
         line: of the manifest, counted from 1; 0 for what regards no single line.
         patient: id, empty where the row has none that can be shown.
         column: of the manifest, empty where it regards the whole row.
-        message: goes on where ``line 7: t1`` leaves off; never holds a path.
+        message: goes on where ``line 7: P003: t1`` leaves off; holds no path but one that names
+            nobody (``shown_paths``).
     """
 
     line: int
@@ -27,7 +28,8 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line else ""
-        return place + " ".join(part for part in (self.column, self.message) if part)
+        who = f"{self.patient}: " if self.patient and self.column != "patient" else ""
+        return place + who + " ".join(part for part in (self.column, self.message) if part)
 
     @classmethod
     def of_error(

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 
-from cystgrid.cohort.manifest import MODALITIES, REQUIRED_COLUMNS, is_box
+from cystgrid.cohort.manifest import MODALITIES, is_box
+from cystgrid.cohort.manifest_file import REQUIRED_COLUMNS
 from cystgrid.cohort.splits import Splits
 from cystgrid.errors import CohortError, path_text
 from cystgrid.provenance import write_text

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cystgrid.cohort.cells import path_fault, same_to_the_eye, text_fault
 from cystgrid.cohort.classes import SHOWN_LABEL, CohortSettings, Merged
 from cystgrid.cohort.findings import Finding
-from cystgrid.errors import CohortError, CystgridError, path_text
+from cystgrid.cohort.manifest_file import (
+    TEXT_COLUMNS,
+    cells_of,
+    column_names,
+    manifest_lines,
+)
+from cystgrid.cohort.shown_paths import whereabouts
+from cystgrid.errors import CohortError, CystgridError
 from cystgrid.scans.reference import FORMS, path_part
 
-REQUIRED_COLUMNS = ("patient", "label", "t1", "t2", "roi")
 MODALITIES = ("t1", "t2")
-TEXT_COLUMNS = ("patient", "label", "center", "group", "sex", "age")
-"""Columns whose text may be shown, or written where a spreadsheet opens it."""
-
 PATH_COLUMNS = (*MODALITIES, "roi", "lesion")
+PATHS = " (paths begin in the folder of this file)"
 FAULTS_SHOWN = 10
-
-MAX_BYTES = 2**26
-"""Of a manifest: 64 MiB, room for 100,000 patients with paths of 200 characters."""
-
-LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def read_manifest(path: Path, settings: CohortSettings | None = None) -> Manifes
     """Read ``cohort.csv``.
 
     Raises:
-        CohortError: with all faults of the file, each with its line number; no path is in it but
-            the manifest's own.
+        CohortError: with all faults of the file, each with its line number and patient; no path is
+            in it but the manifest's own, and of what is not there those that name nobody.
     """
     manifest, faults = manifest_faults(path, settings)
     if not faults:
@@ -100,8 +99,13 @@ def read_manifest(path: Path, settings: CohortSettings | None = None) -> Manifes
         path,
         got=f"{len(faults)} fault{'s' if len(faults) > 1 else ''} ({shown}{more})",
         expected="none",
-        do="correct these lines and run again; `cystgrid cohort check` lists all of them",
+        do=f"correct these lines{PATHS if _paths(faults) else ''} and run again; "
+        "`cystgrid cohort check` lists all of them",
     )
+
+
+def _paths(faults: Iterable[Finding]) -> bool:
+    return any(fault.column in PATH_COLUMNS for fault in faults)
 
 
 def asked_patients(source: Path | Patient, settings: CohortSettings) -> list[Patient]:
@@ -126,8 +130,8 @@ def manifest_faults(
             header, semicolons, too large.
     """
     settings = settings or CohortSettings()
-    lines = _lines(path)
-    header = _header(path, lines[0])
+    lines = manifest_lines(path)
+    header = column_names(path, lines[0])
     reader = _RowReader(header, path.absolute().parent, settings)
     patients = [
         patient
@@ -143,67 +147,6 @@ def manifest_faults(
     excluded = Counter(p.label for p in patients if p.label in settings.exclude and p.label)
     merged = settings.merged(patient.label for patient in kept)
     return Manifest(path, kept, dict(excluded), merged), tuple(sorted(reader.faults))
-
-
-def _lines(path: Path) -> list[str]:
-    """The file's lines, at least one, without a byte-order mark (it means nothing in UTF-8)."""
-    if not path.is_file():
-        raise CohortError(path, got="no such file", expected="a cohort.csv", do="check the path")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise CohortError(
-            path,
-            got=f"{size} bytes",
-            expected=f"at most {MAX_BYTES}",
-            do="check that this is the manifest",
-        )
-    try:
-        return LINE_END.split(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise CohortError(
-            path,
-            got=f"a byte that is not UTF-8 at position {error.start}",
-            expected="UTF-8 text",
-            do="save the file as CSV UTF-8",
-        ) from error
-
-
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line], strict=True), [])
-
-
-def _header(path: Path, line: str) -> list[str]:
-    """The column names; a first line that is none is not shown: it may hold a row's paths."""
-    try:
-        header = [name.strip() for name in _cells(line)]
-    except csv.Error:
-        header = []
-    missing = [name for name in REQUIRED_COLUMNS if name not in header]
-    twice = [
-        name for name in (*REQUIRED_COLUMNS, *TEXT_COLUMNS, "lesion") if header.count(name) > 1
-    ]
-    if not missing and not twice:
-        return header
-    got = f"no column {', '.join(missing)}" if missing else f"the column {twice[0]} twice"
-    raise CohortError(
-        f"{path_text(path)}: header",
-        got=got + _header_hint(header, line),
-        expected=f"the columns {','.join(REQUIRED_COLUMNS)}, each once, separated by commas",
-        do="make the first line the header row, one name a column",
-    )
-
-
-def _header_hint(header: list[str], line: str) -> str:
-    if ";" in line and len(header) == 1:
-        return " (the columns seem separated by ';': save the file as CSV with commas)"
-    if "\t" in line and len(header) == 1:
-        return " (the columns seem separated by tabs: save the file as CSV with commas)"
-    if line.strip().casefold().startswith("sep="):
-        return " (the first line is Excel's `sep=`: take it out)"
-    lower = {name.casefold() for name in header}
-    if lower >= set(REQUIRED_COLUMNS) and not set(header) >= set(REQUIRED_COLUMNS):
-        return " (column names are in lower case)"
-    return ""
 
 
 @dataclass
@@ -223,7 +166,7 @@ class _RowReader:
     def read(self, line: str, number: int) -> Patient | None:
         """One row; None where its cells cannot be told apart or it names nobody."""
         try:
-            raw = _cells(line)
+            raw = cells_of(line)
         except csv.Error:
             self._fault(number, "", "", "a quote is not closed: a row is one line, quotes included")
             return None
@@ -277,7 +220,7 @@ class _RowReader:
         reference = str(self.folder / cell)
         if self._exists(reference):
             return reference
-        self._fault(line, cells["patient"], name, self._why_not(cell, "does not exist"))
+        self._fault(line, cells["patient"], name, self._why_not(cells, name, "does not exist"))
         return None
 
     def _roi(self, cells: dict[str, str], line: int) -> str | None:
@@ -293,17 +236,18 @@ class _RowReader:
         if self._exists(reference):
             return reference
         message = "is neither an existing mask nor x0,x1,y0,y1,z0,z1 in mm, separated by commas"
-        self._fault(line, cells["patient"], "roi", self._why_not(cell, message))
+        self._fault(line, cells["patient"], "roi", self._why_not(cells, "roi", message))
         return None
 
-    def _why_not(self, cell: str, otherwise: str) -> str:
-        """What is wrong with a reference to nothing, as far as it can be told; no path is shown."""
+    def _why_not(self, cells: dict[str, str], name: str, otherwise: str) -> str:
+        """What is wrong with a reference to nothing, as far as it can be told."""
+        cell = cells[name]
         before, mark, _ = cell.rpartition("#")
         if mark and before and self._exists(str(self.folder / before)):
             return f"has something after '#' that is no choice: expected {FORMS}"
         if "\\" in cell:
             return f"{otherwise} (folders are separated by '/', not by a backslash)"
-        return otherwise
+        return otherwise + whereabouts(cell, self.folder, cells["patient"])
 
     def _exists(self, reference: str) -> bool:
         if reference not in self._there:

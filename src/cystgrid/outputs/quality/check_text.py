@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cystgrid.cohort.findings import Finding
 from cystgrid.outputs.quality.check_page import scans_text
 from cystgrid.outputs.quality.geometry import Summary, summaries
 from cystgrid.preparation.check import CohortCheck
@@ -24,7 +23,7 @@ def check_lines(check: CohortCheck) -> str:
         + "".join(f", {merged}" for merged in check.merged)
     ]
     names = {row.line: row.name for row in check.rows}
-    lines += _block("Problems", map(_finding, check.problems))
+    lines += _block("Problems", map(str, check.problems))
     lines += _block("Geometry", _table(check))
     outliers = (f"line {o.line}: {names[o.line]}: {o.column} {o.reason}" for o in check.outliers)
     lines += _block("Outliers", outliers)
@@ -33,19 +32,13 @@ def check_lines(check: CohortCheck) -> str:
         "Patients that should stand in one group",
         (f"{', '.join(each.patients)}: {each.reason}" for each in check.groups),
     )
-    lines += _block("Warnings", map(_finding, check.warnings))
+    lines += _block("Warnings", map(str, check.warnings))
     lines += _block("Notes", check.notes)
     return "\n".join(lines)
 
 
 def _count(count: int, name: str) -> str:
     return f"{count} {name}" + ("" if count == 1 else "s")
-
-
-def _finding(finding: Finding) -> str:
-    if not finding.patient or finding.column == "patient":
-        return str(finding)
-    return f"line {finding.line}: {finding.patient}: {finding.column} {finding.message}"
 
 
 def _block(title: str, lines: Iterable[str]) -> list[str]:
