@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from pathlib import Path
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cystgrid.errors import SettingsError, path_text
-
-ADDRESSEE = re.compile(r"//[^/\s'\"]*@")
-"""User and password in an address."""
+from cystgrid.toml_files import ADDRESSEE, read_toml_file
 
 
 class Settings(BaseModel):
@@ -45,17 +41,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: no such file, not TOML, an unknown key or an impossible value.
         """
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise SettingsError(
-                path, got="no readable file", expected=f"{what} in TOML", do="check the path"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                path, got=str(error), expected="TOML", do="correct the file"
-            ) from error
-        return cls.parse(values, path_text(path))
+        return cls.parse(read_toml_file(path, what), path_text(path))
 
 
 def _as_settings_error(model: type[BaseModel], error: ValidationError, where: str) -> SettingsError:

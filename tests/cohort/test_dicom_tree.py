@@ -140,7 +140,14 @@ def test_studies_without_a_label_are_counted(tree, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("patient,label\na,low\n", "header"),
+        (
+            "patient,label\na,low\n",
+            "header: got the unknown column 'patient'; no column 'id' (the ",
+        ),
+        ("patient,label\na,low\n", "(the columns are 'patient', 'label'), expected id,label and"),
+        ("id,study_or_patient_id,label\na,a,low\n", "both study_or_patient_id and id"),
+        ("id,label,label\na,low,low\n", "'label' twice"),
+        (f"{CANARY},low\n{CANARY}b,low\n", "2 columns, none of them of a known name"),
         (
             f"id,label,roi\n{CANARY},low,nowhere.nii\n",
             "row 1: its roi is neither an existing mask nor a box",
@@ -150,7 +157,7 @@ def test_studies_without_a_label_are_counted(tree, tmp_path):
         (f"id;label\n{CANARY};low\n", "separated by ';'"),
         (f"id,label\n{CANARY},low\nb,low\n{CANARY},high\n", "rows 1, 3: one id"),
         ("id,label\n,low\n", "row 1: no id"),
-        ("id,label,lable\na,low,low\n", "1 are unknown"),
+        ("id,label,lable\na,low,low\n", "the unknown column 'lable' (did you mean 'label'?)"),
     ],
 )
 def test_faults_of_the_labels_are_named_by_row(tmp_path, text, told):

@@ -226,7 +226,7 @@ def test_no_file_is_said_so(tmp_path):
 
 
 def test_a_folder_is_said_to_be_one_and_its_manifest_is_named(tmp_path):
-    with pytest.raises(CohortError, match="got a folder, .* there is no cohort.csv in this folder"):
+    with pytest.raises(CohortError, match=r"got a folder, .* there is no cohort\.csv in this"):
         read_manifest(tmp_path)
     (tmp_path / "cohort.csv").write_text(HEADER)
     with pytest.raises(CohortError) as caught:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from cystgrid.scans.reference import path_part
 
-PLAIN = frozenset(
-    "t1 t2 t1w t2w t1wi t2wi nii gz dcm dicom nifti mr mri axial coronal sagittal ax cor sag tra "
-    "fs haste vibe in out opp phase mask masks roi rois seg segmentation segmentations label "
-    "labels pancreas lesion lesions cyst cysts ipmn image images imagestr imagests labelstr "
-    "labelsts scan scans series data dataset raw whole cropped study studies patient patients "
-    "volume case cases sub subject ses session anat cohort train test fold truth new old".split()
-)
+PLAIN = frozenset((
+    "t1", "t2", "t1w", "t2w", "t1wi", "t2wi", "nii", "gz", "dcm", "dicom", "nifti", "mr", "mri",
+    "axial", "coronal", "sagittal", "ax", "cor", "sag", "tra", "fs", "haste", "vibe", "in", "out",
+    "opp", "phase", "mask", "masks", "roi", "rois", "seg", "segmentation", "segmentations",
+    "label", "labels", "pancreas", "lesion", "lesions", "cyst", "cysts", "ipmn", "image", "images",
+    "imagestr", "imagests", "labelstr", "labelsts", "scan", "scans", "series", "data", "dataset",
+    "raw", "whole", "cropped", "study", "studies", "patient", "patients", "volume", "case",
+    "cases", "sub", "subject", "ses", "session", "anat", "cohort", "train", "test", "fold",
+    "truth", "new", "old",
+))  # fmt: skip
 """Words of scans and folders, none of which is a person's."""
 
 MOST_DIGITS = 4

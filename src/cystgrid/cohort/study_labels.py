@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from cystgrid.scans.survey import SeriesSummary
 ID_COLUMNS = ("study_or_patient_id", "id")
 VALUES = ("label", "roi", "center", "sex", "age")
 FAULTS_SHOWN = 10
+LONGEST_NAME = 30
+"""Characters of a column's name that are shown."""
 
 _BY: tuple[Callable[[SeriesSummary], str], ...] = (
     lambda series: series.study_uid,
@@ -107,26 +110,50 @@ def read_labels(path: Path) -> StudyLabels:
     """
     table = read_csv(path)
     names = [name.strip().lower() for name in table.header]
-    ids = [name for name in names if name in ID_COLUMNS]
-    unknown = sorted(set(names) - {*ID_COLUMNS, *VALUES})
-    if len(ids) != 1 or "label" not in names or unknown or len(set(names)) != len(names):
-        raise CohortError(
-            f"{path_text(path)}: header",
-            got=f"{len(names)} columns, of which {len(unknown)} are unknown, "
-            f"{len(set(names) & {*ID_COLUMNS, *VALUES})} known",
-            expected=f"id,label and at will {','.join(VALUES[1:])}, each once",
-            do="correct the header, and separate columns by commas"
-            + (" (they seem separated by ';')" if ";" in "".join(table.header) else ""),
-        )
+    _check_header(names, table.header, path)
+    identifier = next(name for name in names if name in ID_COLUMNS)
     rows = []
     for number, cells in enumerate(table.rows, 1):
         cell = dict(zip(names, cells, strict=True))
         values = {name: cell.get(name, "") for name in VALUES}
         if values["roi"] and not is_box(values["roi"]):
             values["roi"] = str((path.parent / values["roi"]).absolute())
-        rows.append(LabelRow(number, cell[ids[0]], values))
+        rows.append(LabelRow(number, cell[identifier], values))
     _check_rows(rows, path)
     return StudyLabels(path, tuple(rows))
+
+
+def _check_header(names: list[str], written: Sequence[str], path: Path) -> None:
+    """Refuse columns that cannot be meant, by name; a first line without a known one is a row."""
+    known = {*ID_COLUMNS, *VALUES}
+    faults = [_unknown(name) for name in names if name not in known]
+    faults += [f"{name!r} twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    ids = [name for name in ID_COLUMNS if name in names]
+    if len(ids) != 1:
+        faults.append(f"both {' and '.join(ids)}" if ids else f"no column {ID_COLUMNS[-1]!r}")
+    faults += [] if "label" in names else ["no column 'label'"]
+    if not faults:
+        return
+    header = known.intersection(names)
+    got = "; ".join(faults) + f" (the columns are {', '.join(map(_shown, names))})"
+    raise CohortError(
+        f"{path_text(path)}: header",
+        got=got if header else f"{len(names)} columns, none of them of a known name",
+        expected=f"id,label and at will {','.join(VALUES[1:])}, each once",
+        do="correct the header"
+        if header
+        else "put the columns' names into the first line, separated by commas"
+        + (" (they seem separated by ';')" if ";" in "".join(written) else ""),
+    )
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, (*ID_COLUMNS[-1:], *VALUES), n=1)
+    return f"the unknown column {_shown(name)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def _shown(name: str) -> str:
+    return ascii(name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "...")
 
 
 def _check_rows(rows: list[LabelRow], path: Path) -> None:
@@ -146,9 +173,10 @@ def _check_rows(rows: list[LabelRow], path: Path) -> None:
     faults += [f"{_rows(numbers)}: one id" for numbers in by_id.values() if len(numbers) > 1]
     if faults:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
         raise CohortError(
             path,
-            got=f"{len(faults)} faults ({'; '.join(faults[:FAULTS_SHOWN])}{more})",
+            got=f"{count} ({'; '.join(faults[:FAULTS_SHOWN])}{more})",
             expected="none",
             do="correct these rows, counted from 1 below the header",
         )
