@@ -251,7 +251,7 @@ def test_data_prepared_otherwise_than_the_study_says_is_refused(prepared, world,
         "crossval", prepared, "-o", tmp_path / "run", "--study", tmp_path / "study.toml"
     )
     assert done.exit_code == 3
-    assert "preparation.cell: got 16, expected 32" in done.output
+    assert "preparation: got cell = 16, expected cell = 32, as the study says" in done.output
 
 
 def test_a_bug_exits_with_1_and_debug_shows_where(prepared, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import SplitSettings
+from cystgrid.differences import differences, sides
 from cystgrid.errors import SettingsError, UsageError
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import ModelSettings
@@ -112,16 +113,16 @@ class Study(Settings):
         """Refuse data prepared in another way than the study says; a silent study takes any.
 
         Raises:
-            SettingsError: naming the first setting that differs.
+            SettingsError: naming the settings that differ.
         """
         if "preparation" not in self.model_fields_set:
             return
-        for name, wanted in self.preparation.model_dump().items():
-            found = prepared.model_dump()[name]
-            if found != wanted:
-                raise SettingsError(
-                    f"{where}: preparation.{name}",
-                    got=found,
-                    expected=f"{wanted}, as the study says",
-                    do="prepare again with --study, or correct the study",
-                )
+        found = differences(prepared.model_dump(), self.preparation.model_dump())
+        if found:
+            has, wanted = sides(found)
+            raise SettingsError(
+                f"{where}: preparation",
+                got=has,
+                expected=f"{wanted}, as the study says",
+                do="prepare again with --study, or correct the study",
+            )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -122,8 +123,10 @@ def test_other_data_another_recipe_or_version_is_refused_by_name(
     prepared, finished, tmp_path, monkeypatch
 ):
     folder, _ = finished
-    with pytest.raises(StoreError, match="resnet18-early training"):
+    with pytest.raises(StoreError, match="resnet18-early") as caught:
         run(prepared, folder, make_recipe(epochs=4))
+    assert caught.value.got == "training.epochs = 4 now"
+    assert re.fullmatch(r"training.epochs = \d, as when this run began", caught.value.expected)
     everybody = [make_patient(n) for n in range(18)]
     for people, named in (
         ([*everybody[:-1], make_patient(17, label="low")], "patient p17: got another scan, label"),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
+from cystgrid.differences import differences, sides
 from cystgrid.errors import SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import digest, refuse_other_kind
@@ -142,13 +143,17 @@ def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) 
     if not path.exists():
         return
     card = read_model_card(folder).content
-    if (card["prepared"], card["recipe"]) != (store.digest, identity):
-        raise StoreError(
-            path,
-            got="a model of other data or another recipe",
-            expected="a new folder, or the same training",
-            do="choose another folder",
-        )
+    if card["recipe"] != identity:
+        has, wanted = sides(differences(card["recipe"], identity))
+        raise _another(path, f"a model of another recipe ({has})", f"the one asked for ({wanted})")
+    if card["prepared"] != store.digest:
+        raise _another(path, "a model of other data", "one of the patients that are prepared now")
+
+
+def _another(path: Path, got: str, expected: str) -> StoreError:
+    return StoreError(
+        path, got=got, expected=f"{expected}, or a new folder", do="choose another -o folder"
+    )
 
 
 def _member_jobs(

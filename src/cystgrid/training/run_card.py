@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cystgrid.checksums import forget_sums
 from cystgrid.cohort.splits import Splits, splits_digest, write_splits
-from cystgrid.errors import StoreError
+from cystgrid.differences import differences, sides
+from cystgrid.errors import StoreError, path_text
 from cystgrid.preparation.store import Store
 from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.decision import Pair, pair_of
@@ -102,14 +102,20 @@ def _refuse_other_data(old: Mapping[str, Any], new: Mapping[str, Any], path: Pat
                 expected=f"the {len(before)} patients with which this run began",
                 do=do,
             )  # fmt: skip
-    for name in ("prepared", "splits"):
-        if old[name] != new[name]:
-            raise StoreError(
-                f"{path}: {'settings of the prepared data' if name == 'prepared' else name}",
-                got=f"{new[name][:12]} now",
-                expected=f"{old[name][:12]}, as when this run began",
-                do=do,
-            )
+    if old["prepared"] != new["prepared"]:
+        raise StoreError(
+            f"{path}: settings of the prepared data",
+            got="patients that are prepared in another way now",
+            expected="as when this run began",
+            do=do,
+        )
+    if old["splits"] != new["splits"]:
+        raise StoreError(
+            f"{path}: folds",
+            got="other folds now",
+            expected=f"those of {path_text(path.parent / SPLITS)}, with which this run began",
+            do="give another -o folder, or the same [splits] of the study or --splits file",
+        )
 
 
 def _refuse_other_software(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
@@ -129,14 +135,17 @@ def _refuse_other_software(old: Mapping[str, Any], new: Mapping[str, Any], path:
 
 
 def _refuse_other_recipe(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
-    """Refuse a model whose settings differ from those it was begun with."""
+    """Refuse a model whose settings differ from those it was begun with, naming these alone."""
     for pair, identity in new.items():
         before = old.get(pair, identity)
-        for name, value in identity.items():
-            if json.dumps(before.get(name)) != json.dumps(value):
-                raise StoreError(
-                    f"{path}: {pair} {name}",
-                    got=f"{value} now",
-                    expected=f"{before.get(name)}, as when this run began",
-                    do="give another -o folder, or the same study file",
-                )
+        known = {name: value for name, value in before.items() if name in identity}
+        found = differences(known, identity)
+        if not found:
+            continue
+        then, now = sides(found)
+        raise StoreError(
+            f"{path}: {pair}",
+            got=f"{now} now",
+            expected=f"{then}, as when this run began",
+            do="give another -o folder, or the same study file",
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cystgrid.differences import ABSENT, differences
 from cystgrid.errors import StoreError
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.predictions import check_predictions, probability_columns
@@ -31,14 +32,12 @@ from cystgrid.outputs.report.model import (
     table_of,
 )
 from cystgrid.outputs.report.run_files import RunFiles
-from cystgrid.outputs.report.scans import flat
 from cystgrid.training.outcome import PREDICTIONS
 
 ABOUT = (
     "Two cross-validations, paired patient by patient. Run 1 is the one that was given first; a "
     "difference is run 2 less run 1."
 )
-ABSENT = "(not there)"
 
 DIGITS = 16
 """Of a digest, as many as tell two apart."""
@@ -190,12 +189,7 @@ def _settings_section(runs: TwoRuns) -> Section:
 
 
 def _differences(of: str, one: object, other: object) -> list[tuple[str, str, str, str]]:
-    first, second = dict(flat(one)), dict(flat(other))
-    return [
-        (of, name, first.get(name, ABSENT), second.get(name, ABSENT))
-        for name in dict.fromkeys([*first, *second])
-        if first.get(name) != second.get(name)
-    ]
+    return [(of, each.name, each.one, each.other) for each in differences(one, other)]
 
 
 def _patients_section(runs: TwoRuns) -> Section:

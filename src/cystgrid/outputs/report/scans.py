@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cystgrid.differences import flat
 from cystgrid.outputs.report.model import Block, Facts, Prose, Section, Table, table_of
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.settings import PreparationSettings
@@ -169,22 +170,3 @@ def settings_table(name: str, title: str, settings: dict[str, Any], source: str)
     """Nested settings, a row each."""
     rows = [(key, value) for key, value in flat(settings)]
     return table_of(f"{name}-settings", title, ("Setting", "Value"), rows, source, folded=True)
-
-
-def flat(settings: Any, before: str = "") -> list[tuple[str, str]]:
-    """Nested settings as dotted names and texts, in their order."""
-    if not isinstance(settings, dict) or not settings:
-        return [(before, _text(settings))]
-    return [
-        row
-        for key, value in settings.items()
-        for row in flat(value, f"{before}.{key}" if before else str(key))
-    ]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
-    if value is None or value == {}:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
