@@ -1,5 +1,8 @@
 """``crossval --plan`` on the command line: a table, no folder, and the run's own refusals."""
 
+import os
+from datetime import datetime
+
 import pytest
 from typer.testing import CliRunner
 
@@ -48,7 +51,26 @@ def test_a_plan_is_printed_and_nothing_is_written(cohort, tmp_path, monkeypatch)
     done = {row.split("│")[1].strip(): row.split("│")[4].strip()
             for row in again.output.splitlines() if "none" in row}  # fmt: skip
     assert done == {"majority": "6", "site-only": "0"}
+    assert "nothing is left" not in again.output
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_of_a_finished_run_nothing_is_left_and_what_it_took_is_said(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr("cystgrid.planning._seconds_of_tables", lambda *_, **__: 1.0)
+    run = tmp_path / "run"
+    recipe = Study.read(cohort / "study.toml").recipe()
+    cross_validate(cohort / "prepared", run, recipe, SplitSettings(folds=3), workers=0, quiet=True)
+    records = sorted(run.glob("jobs/*/*/*/job.json"))
+    for number, record in enumerate(records):
+        moment = datetime(2026, 1, 2, 3, number).timestamp()
+        os.utime(record, (moment, moment))
+    done = crossval(cohort, run, "--plan")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert f"nothing is left to train: all {len(records)} trainings are done" in said
+    assert "the first ended at 2026-01-02 03:00, the last at 2026-01-02 03:11" in said
+    assert "only makes tables and figures anew: 1.0 s" in said
+    assert "machines like this one" not in said
 
 
 def test_what_the_run_would_refuse_the_plan_refuses(cohort, tmp_path):

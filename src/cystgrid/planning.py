@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,29 @@ DEVICES = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
+class Finished:
+    """What trainings took that are all done, as far as their files tell.
+
+    Attributes:
+        count: of trainings.
+        size: bytes of their folders.
+        first, last: when the first and the last one's record was written, in seconds since 1970.
+    """
+
+    count: int
+    size: int
+    first: float
+    last: float
+
+    @classmethod
+    def of(cls, jobs: Sequence[Training]) -> Finished:
+        """Of the folders of ``jobs``, each of them finished."""
+        ends = [job.record.stat().st_mtime for job in jobs]
+        files = (path for job in jobs for path in job.folder.rglob("*") if path.is_file())
+        return cls(len(jobs), sum(path.stat().st_size for path in files), min(ends), max(ends))
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run will take.
 
@@ -39,6 +64,7 @@ class Plan:
         after: seconds for tables and figures, once every training is done.
         memory: peak bytes of the process that gives out the trainings and draws the tables.
         caveats: what no trial can say, one sentence each.
+        finished: what it took, where no training is left; else None.
     """
 
     trainings: TrainingPlan
@@ -46,6 +72,7 @@ class Plan:
     after: float
     memory: int
     caveats: tuple[str, ...]
+    finished: Finished | None = None
 
     def seconds(self, devices: int = 1) -> float:
         """The whole command's, on so many machines like this one."""
@@ -82,7 +109,9 @@ def plan_crossval(
     before = libraries + time.perf_counter() - start
     trainings = plan_trainings(planned, engine, quiet=quiet)
     after = _seconds_of_tables(planned, engine.site, quiet=quiet)
-    return Plan(trainings, before, after, peak_memory(), _caveats(planned))
+    left = sum(each.left for each in trainings.pairs)
+    finished = None if left else Finished.of(planned.trainings(engine.site))
+    return Plan(trainings, before, after, peak_memory(), _caveats(planned), finished)
 
 
 def _caveats(planned: Design) -> tuple[str, ...]:
@@ -141,13 +170,13 @@ def _make_up(job: Training, generator: np.random.Generator) -> None:
         curve.to_csv(job.folder / CURVE, index=False)
         files.append(CURVE)
     write_sealed(
-        job.folder / "job.json",
+        job.record,
         {"files": dict.fromkeys(files, ""), "selected_epoch": epochs[0], "collapsed": False},
     )
 
 
 def plan_tables(plan: Plan) -> list[Table]:
-    """The plan for a terminal: what is trained, and how long it all takes."""
+    """The plan for a terminal: what is trained, and how long it all takes, if anything is left."""
     trained = Table("model", "inputs", title="Trainings")
     for name in ("left", "done", "a step", "a training", "all, one by one", "disk"):
         trained.add_column(name, justify="right")
@@ -162,6 +191,8 @@ def plan_tables(plan: Plan) -> list[Table]:
             duration_text(total),
             size_text(each.disk),
         )
+    if plan.finished is not None:
+        return [trained]
     slots = max(plan.trainings.workers, 1)
     timed = Table("machines like this one", title=f"Time, {slots} trainings at a time on each")
     for name in ("start", "trainings", "tables and figures", "in all"):
@@ -174,6 +205,8 @@ def plan_tables(plan: Plan) -> list[Table]:
 
 def plan_notes(plan: Plan) -> list[str]:
     """What else has to be said: memory, disk, weights to fetch, and what was not measured."""
+    if plan.finished is not None:
+        return _finished_notes(plan.finished, plan.after)
     trainings, costs = plan.trainings, [c for p in plan.trainings.pairs for c in p.costs]
     apart = max(trainings.workers, 0)
     whole = plan.memory + apart * trainings.memory
@@ -195,6 +228,20 @@ def plan_notes(plan: Plan) -> list[str]:
     if not all(cost.whole for cost in costs):
         notes.append("some trainings were tried on a part of their patients: memory is a least")
     return [*notes, *plan.caveats]
+
+
+def _finished_notes(done: Finished, after: float) -> list[str]:
+    """That nothing is left, what it took, and what the same command would still do."""
+    first, last = (
+        datetime.fromtimestamp(end).strftime("%Y-%m-%d %H:%M") for end in (done.first, done.last)
+    )
+    return [
+        f"nothing is left to train: all {done.count} trainings are done",
+        f"what they took: {size_text(done.size)} on disk; by their files' times the first ended at "
+        f"{first}, the last at {last}",
+        "the same command without --plan only makes tables and figures anew: "
+        f"{duration_text(after)}",
+    ]
 
 
 def duration_text(seconds: float) -> str:

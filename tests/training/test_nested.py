@@ -128,7 +128,10 @@ def test_other_data_another_recipe_or_version_is_refused_by_name(
     assert caught.value.got == "training.epochs = 4 now"
     assert re.fullmatch(r"training.epochs = \d, as when this run began", caught.value.expected)
     everybody = [make_patient(n) for n in range(18)]
+    strangers = [make_patient(n) for n in range(40, 58)]
     for people, named in (
+        (strangers, "18 patients, none of whom is in this run, .* of another cohort"),
+        (everybody[:-2], r"patient p16: got no such patient now \(and 1 more patients differ"),
         ([*everybody[:-1], make_patient(17, label="low")], "patient p17: got another scan, label"),
         ([*everybody, make_patient(18)], "patient p18: got one more"),
         (everybody[:-1], "patient p17: got no such patient now"),

@@ -93,15 +93,24 @@ def _refuse_other_data(old: Mapping[str, Any], new: Mapping[str, Any], path: Pat
     """Refuse other patients, other voxels or other folds, naming the first that differs."""
     do = "give another -o folder, or the same data and study"
     before, now = old["patients"], new["patients"]
-    for patient in sorted({*before, *now}):
-        if before.get(patient) != now.get(patient):
-            raise StoreError(
-                f"{path}: prepared patient {patient}",
-                got="another scan, label or other fact" if patient in before and patient in now
-                else "one more" if patient in now else "no such patient now",
-                expected=f"the {len(before)} patients with which this run began",
-                do=do,
-            )  # fmt: skip
+    if not before.keys() & now.keys():
+        raise StoreError(
+            f"{path}: prepared patients",
+            got=f"{len(now)} patients, none of whom is in this run",
+            expected=f"the {len(before)} patients with which it began",
+            do="this run is of another cohort: give another -o folder",
+        )
+    differing = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if differing:
+        patient = differing[0]
+        others = f" (and {len(differing) - 1} more patients differ)" if differing[1:] else ""
+        raise StoreError(
+            f"{path}: prepared patient {patient}",
+            got=("another scan, label or other fact" if patient in before and patient in now
+                 else "one more" if patient in now else "no such patient now") + others,
+            expected=f"the {len(before)} patients with which this run began",
+            do=do,
+        )  # fmt: skip
     if old["prepared"] != new["prepared"]:
         raise StoreError(
             f"{path}: settings of the prepared data",
