@@ -8,24 +8,20 @@ import nibabel as nib
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.sr.codedict import codes
 from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.cohort.manifest import read_manifest
 from cystgrid.errors import CohortError, SettingsError
-from cystgrid.outputs.dicom.making import placed
-from cystgrid.outputs.dicom.sources import read_sources
 from cystgrid.pacs.archive import open_archive
 from cystgrid.pacs.settings import PacsSettings
 from cystgrid.pacs.watch_answer import StudyAnswers
 from cystgrid.pacs.watch_region import region_of
 from cystgrid.pacs.watch_settings import WatchSettings
 from cystgrid.provenance import NOTICE
-from cystgrid.scans.reading import read_as_stored
-from cystgrid.scans.settings import ReadSettings
 from cystgrid.service import Service
 from model_on_disk import write_small_model
+from segmentation_on_disk import write_segmentation
 
 BOX = "-60,60,-50,40,-40,30"
 WATCH = """
@@ -61,28 +57,9 @@ class New:
         self.scans = trained / "new/scans" / name
         self.study_uid = str(dcmread(next(self.scans.rglob("*.dcm"))).StudyInstanceUID)
 
-    def segmentation(self, path, label="Pancreas", manufacturer="somebody"):
-        """Its mask as a DICOM Segmentation of the study, as another program writes it."""
-        sources = read_sources(self.row, ("t1", "t2"), "t2", ReadSettings())
-        mask = read_as_stored(self.row.roi)
-        described = hd.seg.SegmentDescription(
-            segment_number=1,
-            segment_label=label,
-            segmented_property_category=codes.SCT.Organ,
-            segmented_property_type=codes.SCT.Pancreas,
-            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
-        )
-        made = hd.seg.Segmentation(
-            sources.images,
-            placed(mask.voxels.astype(np.uint8), mask.affine, sources),
-            hd.seg.SegmentationTypeValues.BINARY,
-            [described],
-            series_instance_uid=hd.UID(), series_number=77, sop_instance_uid=hd.UID(),
-            instance_number=1, manufacturer=manufacturer, manufacturer_model_name="x",
-            software_versions="1", device_serial_number="1",
-        )  # fmt: skip
-        made.save_as(path, enforce_file_format=True)
-        return path
+    def segmentation(self, path, **described):
+        """Its mask as a DICOM Segmentation of the study."""
+        return write_segmentation(self.row, path, **described)
 
     def laid_out(self, folder):
         """The study as `pacs fetch` lays it."""

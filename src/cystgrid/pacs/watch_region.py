@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-import highdicom as hd
-import numpy as np
-from pydicom import Dataset, dcmread
-from pydicom.uid import SegmentationStorage
-
-from cystgrid.errors import CohortError, CystgridError
-from cystgrid.outputs.dicom.making import MAKER, volume_of
+from cystgrid.errors import CohortError
+from cystgrid.outputs.dicom.stored_segments import frame_of, segments_in, write_mask
 from cystgrid.pacs.watch_settings import WatchSettings
-from cystgrid.scans.nifti import write_nifti
-
-SEG_HEADER = ["SOPClassUID", "Manufacturer", "FrameOfReferenceUID", "SegmentSequence"]
 
 
 def region_of(study: Path, scans: Iterable[str], settings: WatchSettings, work: Path) -> str | None:
@@ -34,6 +25,7 @@ def region_of(study: Path, scans: Iterable[str], settings: WatchSettings, work: 
 
     Raises:
         CohortError: no source has one, or two have.
+        ScanError: a Segmentation that cannot be read.
     """
     for source in settings.roi:
         if source == "whole":
@@ -69,12 +61,11 @@ def _of_folder(study_uid: str, folder: Path | None) -> str:
 
 def _of_segmentation(study: Path, scans: Iterable[str], segment: str, work: Path) -> str:
     """The mask of a DICOM Segmentation that lies in the frame of reference of a chosen scan."""
-    headers = (_header(next((study / uid).glob("*.dcm"))) for uid in scans)
-    frames = {header.get("FrameOfReferenceUID") for header in headers}
+    frames = {frame_of(next((study / uid).glob("*.dcm"))) for uid in scans}
     matching = [
         (path, numbers)
         for path in sorted(study.rglob("*.dcm"))
-        if (numbers := _segments(_header(path), frames, segment))
+        if (numbers := _meant(path, frames, segment))
     ]
     if not matching:
         return ""
@@ -85,45 +76,15 @@ def _of_segmentation(study: Path, scans: Iterable[str], segment: str, work: Path
             expected="one",
             do="narrow `segment` down, or put a mask into roi_folder",
         )
-    return str(_as_mask(*matching[0], work / f"{study.name}.nii.gz"))
+    mask = work / f"{study.name}.nii.gz"
+    write_mask(*matching[0], mask)
+    return str(mask)
 
 
-def _header(path: Path) -> Dataset:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return dcmread(path, stop_before_pixels=True, specific_tags=SEG_HEADER)
-
-
-def _segments(header: Dataset, frames: set[object], segment: str) -> list[int]:
-    """Numbers of the segments that are meant; none where it is no such Segmentation, or ours."""
-    if header.get("SOPClassUID") != SegmentationStorage or header.get("Manufacturer") == MAKER:
-        return []
-    if header.get("FrameOfReferenceUID") not in frames:
-        return []
+def _meant(path: Path, frames: set[str], segment: str) -> list[int]:
+    """Numbers of a file's segments that the rules mean, in the frame of a scan."""
     return [
-        int(one.SegmentNumber)
-        for one in header.get("SegmentSequence") or ()
-        if re.search(segment, str(one.get("SegmentLabel") or ""), re.IGNORECASE)
+        one.number
+        for one in segments_in(path)
+        if one.frame in frames and re.search(segment, one.label, re.IGNORECASE)
     ]
-
-
-def _as_mask(path: Path, numbers: list[int], mask: Path) -> Path:
-    """A Segmentation as a NIfTI mask on its own grid.
-
-    Raises:
-        CohortError: highdicom cannot make a volume of it.
-    """
-    try:
-        found = hd.seg.segread(path).get_volume(segment_numbers=numbers, combine_segments=True)
-        volume = volume_of(found)
-    except CystgridError:
-        raise
-    except Exception as error:  # highdicom raises whatever it meets in a damaged object
-        raise CohortError(
-            "roi",
-            got=f"a Segmentation that cannot be read ({type(error).__name__})",
-            expected="frames on one regular grid",
-            do="export the Segmentation again, or put a mask into roi_folder",
-        ) from error
-    write_nifti(volume.with_voxels((volume.voxels > 0).astype(np.float32)), mask)
-    return mask

@@ -164,7 +164,7 @@ def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | No
         (one.key for one in held.series if one.usable), ""
     )  # fmt: skip
     frame = frame_of(site.reference(job.id, ground))
-    masks = [one for one in held.series if one.usable and one.key.startswith("n")]
+    masks = [one for one in held.series if one.usable and one.can_be_mask]
     proposed = proposed_box(frame)
     box = asked.box.split(",") if asked.box else proposed.split(",")
     values: dict[str, Any] = {

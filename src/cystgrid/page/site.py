@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
 from cystgrid.pacs.archive import Archive
+from cystgrid.page.finding import find_study
 from cystgrid.page.jobs import Job, Jobs, State
 from cystgrid.page.reader import Reader
 from cystgrid.page.requests import Request, asked_patient
 from cystgrid.page.results import RESULT, Result, read_result
 from cystgrid.page.settings import PageSettings
-from cystgrid.page.studies import Study, find_study, read_study, write_study
+from cystgrid.page.studies import Study, read_study, write_study
 from cystgrid.page.worker import Worker
 from cystgrid.preparation.patient import check_complete
 from cystgrid.provenance import digest
