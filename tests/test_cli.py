@@ -14,6 +14,8 @@ from cystgrid import __version__
 from cystgrid.cli import app
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.provenance import NOTICE
+from cystgrid.runs import training_note
+from cystgrid.study import Study
 
 STUDY = """
 [preparation]
@@ -70,6 +72,7 @@ def run(world, prepared):
     assert "vit" in done.output
     assert "resnet18" in done.output
     assert "Research use only" in " ".join(done.output.split())  # it may be wrapped
+    assert f"tables: {world / 'run/tables'}" in done.output
     return world / "run"
 
 
@@ -78,7 +81,16 @@ def model(world, prepared):
     done = cystgrid("train", prepared, "-o", world / "model", "--study", world / "study.toml",
                     "--model", "resnet18", "--workers", 0)  # fmt: skip
     assert done.exit_code == 0, done.output
+    assert "training resnet18 on inputs early\n" in done.output, "one was asked for"
     return world / "model"
+
+
+def test_train_says_which_of_several_models_it_takes():
+    study = Study.parse({"models": {"names": ["vit", "resnet18"], "inputs": ["early", "t2"]}}, "s")
+    said = training_note(study.recipe())
+    assert said.startswith("training vit on inputs early, the first of the study's; not vit-t2, ")
+    assert "resnet18-t2: choose with --model and --inputs" in said
+    assert training_note(study.recipe(("resnet18",), ("t2",))) == "training resnet18 on inputs t2"
 
 
 def test_a_run_holds_what_the_contract_says(run):

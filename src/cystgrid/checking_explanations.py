@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from rich.table import Table
+from rich.console import Group
 
 from cystgrid.checksums import record_within
 from cystgrid.errors import UsageError
@@ -65,7 +65,7 @@ def run_checks(
     models: Sequence[str] = (),
     patients: int | None = None,
     quiet: bool = False,
-) -> Table:
+) -> Group:
     """Check the maps of a cross-validation's networks and write Table VI.
 
     Args:
@@ -110,7 +110,7 @@ def run_checks(
     write_text(output / CHECKS_FILE, csv_text(checks))
     written = [path for table in tables for path in table.write(output)]
     record_within(run, [output / CHECKS_FILE, *written])
-    return console(tables[0].printed)
+    return console(tables[0].printed, "Table VI: can these maps be trusted?")
 
 
 def _wanted(

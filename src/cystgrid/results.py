@@ -38,9 +38,12 @@ from cystgrid.progress import progress_bar
 from cystgrid.provenance import write_text
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 PREDICTIONS = "predictions.csv"
+TABLE1 = "Table I: all methods"
+"""Its title on a terminal, as in the report."""
+
 DECISION_FIGURES = {"decisions.png": ONE_CLASS, "decisions-at-least.png": AT_LEAST}
 FIGURES = 8
 """Steps of the progress bar after the tables."""
@@ -124,7 +127,7 @@ class Results:
         notes: why a table was not written, one sentence each.
     """
 
-    table1: Table
+    table1: Group
     written: list[Path]
     notes: list[str]
 
@@ -180,7 +183,7 @@ def write_evaluation(
             written.append(draw(figures_folder / name))
             advance(1)
     first = account.tables[0].printed
-    return Results(rendering.console(first), written, account.notes)
+    return Results(rendering.console(first, TABLE1), written, account.notes)
 
 
 def _main_tables(evaluation: Evaluation, companions: Companions, account: _Account) -> None:

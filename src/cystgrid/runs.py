@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
+from rich.console import Group
 
 from cystgrid.checksums import record_sums
 from cystgrid.cohort.classes import CohortSettings
@@ -56,7 +56,7 @@ def run_crossval(
     cluster: Cluster | None = None,
     quiet: bool = False,
     say: Say = lambda line: None,
-) -> tuple[Table, list[str]]:
+) -> tuple[Group, list[str]]:
     """Cross-validate, then write RUN/tables and RUN/figures.
 
     Args:
@@ -226,6 +226,18 @@ def read_curves(run: Path) -> dict[str, list[TrainingCurve]]:
             rows = pd.read_csv(folder / CURVE)
             curves[name].append(TrainingCurve(rows, record["selected_epoch"]))
     return dict(curves)
+
+
+def training_note(recipe: Recipe) -> str:
+    """Which model ``run_train`` makes of a recipe, and of which it is the first."""
+    (model, inputs), *others = recipe.models.pairs()
+    if not others:
+        return f"training {model} on inputs {inputs}"
+    listed = ", ".join(f"{name}-{given}" for name, given in others)
+    return (
+        f"training {model} on inputs {inputs}, the first of the study's; not {listed}: choose with "
+        "--model and --inputs"
+    )
 
 
 def run_train(

@@ -168,11 +168,11 @@ def test_ties_at_the_printed_digits_are_all_bold_and_a_single_method_is_not(make
     assert [row.count("**") for row in rows] == [18, 18]
 
 
-@pytest.mark.parametrize("width", [90, 140])
+@pytest.mark.parametrize("width", [80, 140])
 def test_the_terminals_table_shows_every_figure(make_frame, width):
     found = evaluate(make_frame([("vit [red]", "early", 0.3), ("cnn", "t2", 1)]))
     stream = io.StringIO()
-    Console(file=stream, width=width).print(rendering.console(table1(found).printed))
+    Console(file=stream, width=width).print(rendering.console(table1(found).printed, "Table I"))
     text = stream.getvalue()
     assert "…" not in text
     assert "[red]" in text
@@ -180,7 +180,28 @@ def test_the_terminals_table_shows_every_figure(make_frame, width):
     for column in [f"{name}_mean" for name in METRICS]:
         for value in table[column]:
             assert f"{value:.2f}" in text
+    assert text.startswith("Table I\n")
+    for low, high, value in zip(
+        table["pooled_auc_low"], table["pooled_auc_high"], table["pooled_auc"], strict=True
+    ):
+        assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in text
+    assert max(map(len, text.splitlines())) <= width
     assert NOTICE in " ".join(text.split())
+
+
+def test_a_table_that_fits_a_terminal_is_one_and_a_wide_one_is_parted_by_its_kinds():
+    def shown(columns):
+        stream = io.StringIO()
+        table = rendering.printed({"Method": ["cnn"]}, columns, ["A caption"])
+        Console(file=stream, width=80).print(rendering.console(table, "Table"))
+        return [line.split() for line in stream.getvalue().splitlines() if "Method" in line]
+
+    mean = rendering.with_deviations([0.5], [0.1])
+    interval = rendering.with_limits([0.5], [0.4], [0.6])
+    assert shown({"A": mean, "B": interval}) == [["Method", "A", "B"]]
+    means = {f"Mean{n}": mean for n in range(6)}
+    parted = shown({**means, "C": interval, "D": interval, "E": interval})
+    assert parted == [["Method", *means], ["Method", "C", "D", "E"]]
 
 
 def test_a_file_of_another_program_gives_a_table_with_its_assumptions(tmp_path):

@@ -108,6 +108,7 @@ def crossval(
     show(quiet, table)
     for note in notes:
         say(quiet, f"note: {note}")
+    say(quiet, f"tables: {output / 'tables'}\nfigures: {output / 'figures'}")
 
 
 def _show_plan(prepared: Path, run: Path, study: Path | None, asked: dict[str, Any]) -> None:
@@ -144,12 +145,14 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one deployable model on a whole cohort."""
-    from cystgrid.runs import run_train
+    from cystgrid.runs import run_train, training_note
 
+    settings = read_study(study)
+    say(quiet, training_note(settings.recipe(names(model), names(inputs), features)))
     path = run_train(
         prepared,
         output,
-        read_study(study),
+        settings,
         model=names(model),
         inputs=names(inputs),
         features=features,

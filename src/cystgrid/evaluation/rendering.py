@@ -13,6 +13,7 @@ import pandas as pd
 from cystgrid.provenance import write_text
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 DIGITS = 2
@@ -20,6 +21,9 @@ DIGITS = 2
 
 P_DIGITS = 3
 UNDEFINED = "--"
+TERMINAL = 80
+"""Columns of a terminal that everybody has."""
+
 LONGEST_TABLE = 40
 """Rows that still fit a page; a longer table is broken over pages."""
 
@@ -245,28 +249,75 @@ def latex(table: PrintedTable, label: str) -> str:
     )
 
 
-def console(table: PrintedTable) -> Table:
-    """A ``rich`` table for 80 columns: deviations and intervals stand below their figures."""
+def console(table: PrintedTable, title: str) -> Group:
+    """A table for a terminal of 80 columns, with its title.
+
+    Deviations stand below their figures, intervals behind them. What does not fit side by side
+    stands one below the other: columns of means, then columns of intervals.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    caption = Text("\n".join([table.caption, *(f"- {note}" for note in table.notes)]))
+    blocks = [_block(table, columns) for columns in _side_by_side(table)]
+    return Group(Text(title, style="bold"), *blocks, caption)
+
+
+def _block(table: PrintedTable, columns: Sequence[int]) -> Table:
+    """The names of the rows, and some columns of figures."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    caption = Text("\n".join([table.caption, *(f"- {note}" for note in table.notes)]))
-    shown = Table(box=box.SIMPLE_HEAD, padding=0, caption=caption, caption_justify="left")
+    shown = Table(box=box.SIMPLE_HEAD, padding=0)
     for heading in table.stub:
         shown.add_column(heading, overflow="fold")
-    for heading in table.headings:
-        shown.add_column(Text(heading.replace(" ", "\n")), no_wrap=True)
+    for column in columns:
+        shown.add_column(Text(table.headings[column].replace(" ", "\n")), no_wrap=True)
     for names, cells in zip(table.rows, table.cells, strict=True):
-        texts = [Text(cell.value, style="bold" if cell.best else "") for cell in cells]
-        for text, cell in zip(texts, cells, strict=True):
-            text.append(f"\n{_narrow(cell.spread)}", style="not bold")
+        texts = []
+        for cell in (cells[column] for column in columns):
+            text = Text(cell.value, style="bold" if cell.best else "")
+            texts.append(text.append(_behind(cell), style="not bold"))
         shown.add_row(*map(Text, names), *texts)
     return shown
 
 
-def _narrow(spread: str) -> str:
-    return spread.replace("± ", "±").replace(", ", " ").replace("[", "").replace("]", "")
+def _behind(cell: Cell) -> str:
+    """What follows a figure: a deviation below it, an interval beside it."""
+    if _is_interval(cell):
+        return f" {cell.spread}"
+    return "\n" + cell.spread.replace("± ", "±")
+
+
+def _is_interval(cell: Cell) -> bool:
+    return cell.spread.startswith("[")
+
+
+def _side_by_side(table: PrintedTable) -> list[list[int]]:
+    """Numbers of the columns of figures that fit a terminal together, with the rows' names."""
+    by_column = list(zip(*table.cells, strict=True)) or [()] * len(table.headings)
+    kinds = [any(map(_is_interval, cells)) for cells in by_column]
+    widths = [
+        max(len(line) for line in [*heading.split(), *_lines_of(cells)])
+        for heading, cells in zip(table.headings, by_column, strict=True)
+    ]
+    names = sum(max(map(len, each)) + 1 for each in zip(table.stub, *table.rows, strict=True))
+    if names + sum(widths) + len(widths) < TERMINAL:
+        return [list(range(len(widths)))]
+    blocks: list[list[int]] = []
+    for column, kind in enumerate(kinds):
+        last = blocks[-1] if blocks else []
+        used = names + sum(widths[number] + 1 for number in [*last, column])
+        if last and kinds[last[-1]] == kind and used < TERMINAL:
+            last.append(column)
+        else:
+            blocks.append([column])
+    return blocks
+
+
+def _lines_of(cells: Iterable[Cell]) -> list[str]:
+    return [line for cell in cells for line in f"{cell.value}{_behind(cell)}".splitlines()]
 
 
 def _marked(texts: list[str], spreads: list[str], best: Best | None) -> Column:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cystgrid.evaluation.predictions import Method
+from cystgrid.evaluation.rendering import figure
 from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.outputs.quality.model import Count
 from cystgrid.outputs.report.cases import gallery_section
@@ -132,15 +133,15 @@ def _summary(run: RunFiles) -> Section:
     blocks: list[Block] = [Prose(what)]
     path = run.folder / "tables" / "table1.csv"
     if path.is_file():
-        blocks.append(Facts(_best(pd.read_csv(path)), "tables/table1.csv"))
+        blocks.append(Facts(highest(pd.read_csv(path)), "tables/table1.csv"))
     else:
         missing = "There are no tables in the run yet: run cystgrid tables RUN, then this again."
         blocks.append(Prose(missing, "warning"))
     return Section("summary", "Summary", tuple(blocks))
 
 
-def _best(table: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-    """The highest of each pooled score, with its method and interval."""
+def highest(table: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """The highest of each pooled score with its method and interval; all that print it alike."""
     names = {"balanced_accuracy": "balanced accuracy", "accuracy": "accuracy", "auc": "AUC"}
     rows = []
     for key, name in names.items():
@@ -148,8 +149,13 @@ def _best(table: pd.DataFrame) -> tuple[tuple[str, str], ...]:
         known = table[table[column].notna()]
         if known.empty:
             continue
-        row = known.iloc[int(known[column].to_numpy(float).argmax())]
-        interval = f"[{row[f'{column}_low']:.2f}, {row[f'{column}_high']:.2f}]"
-        told = f"{row[column]:.2f} {interval} by {row['method']}"
-        rows.append((f"Highest pooled {name}", told))
+        printed = known[column].map(figure)
+        equal = known[printed == figure(known[column].max())]
+        told = [
+            f"{row['method']} [{figure(row[f'{column}_low'])}, {figure(row[f'{column}_high'])}]"
+            for _, row in equal.iterrows()
+        ]
+        also = f", by {len(told)} methods alike" if len(told) > 1 else ""
+        rows.append((f"Highest pooled {name}", f"{figure(known[column].max())}{also}: "
+                     f"{'; '.join(told)}"))  # fmt: skip
     return tuple(rows)
