@@ -80,6 +80,12 @@ def test_rules_can_be_written_edited_and_used(export, tmp_path):
     assert done.exit_code == 3
     assert "no patient that could be taken" in done.output
     assert not (tmp_path / "c.csv").exists()
+    report = tmp_path / "c-import.txt"
+    assert f"report: {report}" in done.output
+    assert "left out" in report.read_text()
+    report.write_text("of another import")
+    cystgrid("cohort", "import", "dicom", export, "-o", tmp_path / "c.csv", "--rules", rules)
+    assert report.read_text() == "of another import"
 
 
 def test_pseudonyms_are_stable_and_their_key_is_made_only_once(export, tmp_path):

@@ -78,7 +78,8 @@ def run_import(
     Args:
         layout: a key of ``LAYOUTS``, or ``dicom``.
         src: the data set.
-        output: the manifest; ``STEM-splits/`` and ``STEM-import.txt`` are written beside it.
+        output: the manifest; ``STEM-splits/`` and ``STEM-import.txt`` are written beside it, the
+            latter also where no manifest can be made of what was found.
         choice: what the user says about it.
         quiet: no progress bar.
 
@@ -93,14 +94,32 @@ def run_import(
     result, tables = _read(layout, src, choice, key, quiet)
     account = summary(result)
     shown = [*map(_cut, tables), account]
+    report = {_report(output): "\n\n".join([*tables, account]) + "\n"}
     try:
-        files = _files(result, output, tables, account)
+        manifest = manifest_text(result, output)
+    except CystgridError as error:  # then the account of why is all the more wanted
+        return Imported("\n\n".join([*shown, *_report_alone(report, choice)]), error)
+    try:
+        files = {**_folds(result, output), **report, output: manifest}
         refuse_to_replace(files, choice.overwrite)
         if not choice.dry_run:
             shown.append(_write(files, choice.key, key))
     except CystgridError as error:
         return Imported("\n\n".join(shown), error)
     return Imported("\n\n".join(shown))
+
+
+def _report(output: Path) -> Path:
+    return output.with_name(f"{output.stem}-import.txt")
+
+
+def _report_alone(report: dict[Path, str], choice: ImportChoice) -> list[str]:
+    """Write the report of an import that makes no manifest, if that replaces nobody's."""
+    try:
+        refuse_to_replace(report, choice.overwrite)
+    except CystgridError:
+        return []
+    return [] if choice.dry_run else [_write(report, None, None)]
 
 
 def _check_usage(layout: str, choice: ImportChoice) -> None:
@@ -156,15 +175,13 @@ def _read(
     return result, tables
 
 
-def _files(result: ImportResult, output: Path, tables: list[str], account: str) -> dict[Path, str]:
-    """What is to be written: published folds, the report, and last the manifest."""
-    files = {}
-    for name, splits in result.splits.items():
-        folds = output.with_name(f"{output.stem}-splits") / f"{name.replace('/', '-')}.json"
-        files[folds] = splits_text(splits)
-    report = "\n\n".join([*tables, account]) + "\n"
-    files[output.with_name(f"{output.stem}-import.txt")] = report
-    return {**files, output: manifest_text(result, output)}
+def _folds(result: ImportResult, output: Path) -> dict[Path, str]:
+    """The published folds as they are to be written."""
+    folder = output.with_name(f"{output.stem}-splits")
+    return {
+        folder / f"{name.replace('/', '-')}.json": splits_text(splits)
+        for name, splits in result.splits.items()
+    }
 
 
 def _write(files: Mapping[Path, str], key_file: Path | None, key: bytes | None) -> str:

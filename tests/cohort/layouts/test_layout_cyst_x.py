@@ -118,6 +118,49 @@ def test_t1_and_t2_under_different_ids_are_paired_by_the_sheet(cyst_x, xlsx, nif
     assert {"CAD_146", "IU_18"} <= {p.patient for p in result.patients}  # the rest by equal ids
 
 
+def with_channels(root, *parts, names=BOTH):
+    """Give files the name that nnU-Net gives them: ``X_0000.nii.gz``."""
+    for part in parts:
+        for path in sorted((root / "IPMN_images_masks" / part).glob("*.nii.gz")):
+            name = path.name.removesuffix(".nii.gz")
+            if name in names or name == "ahn05":
+                path.rename(path.with_name(f"{name}_0000.nii.gz"))
+
+
+@pytest.mark.parametrize("parts", [["t1/images"], ["t1/images", "t2/images"],
+                                   ["t1/images", "t1/masks", "t2/images", "t2/masks"]])  # fmt: skip
+def test_channel_numbers_of_nnunet_change_no_patient_and_are_noted(cyst_x, parts, round_trip):
+    write_folds(cyst_x, "3-class/t1.csv", ["n", "fold"],
+                [[f"{n}_0000.nii.gz", i % 5] for i, n in enumerate(sorted(BOTH))])  # fmt: skip
+    plain = import_layout("cyst-x", cyst_x)
+    with_channels(cyst_x, *parts)
+    result = import_layout("cyst-x", cyst_x)
+    facts = [
+        [(p.patient.casefold(), p.label, p.center, p.group, bool(p.roi)) for p in found.patients]
+        for found in (plain, result)
+    ]
+    assert sorted(facts[0]) == sorted(facts[1])
+    assert result.patients[0].t1.endswith("_0000.nii.gz")
+    assert [len(found.splits["3-class/t1"].outer) for found in (plain, result)] == [5, 5]
+    said = [note for note in result.notes if "channel's number" in note]
+    assert len(said) == len(parts)
+    assert not any("channel's number" in note for note in plain.notes)
+    round_trip(result)
+
+
+def test_a_channel_number_that_may_be_part_of_an_id_is_not_taken_off(cyst_x, nifti, reasons):
+    images = cyst_x / "IPMN_images_masks/t1/images"
+    nifti(images / "IU_18_0000.nii.gz")  # IU_18 has a file of its own
+    (images / "IU_11.nii.gz").rename(images / "IU_11_0000.nii.gz")
+    nifti(images / "IU_11_0001.nii.gz")  # two channels: which one is it?
+    result = import_layout("cyst-x", cyst_x)
+    patients = {p.patient: p for p in result.patients}
+    assert patients["IU_18"].t1.endswith("IU_18.nii.gz")
+    assert "IU_11" not in patients
+    alone = reasons(result)["only T1, and a pair is wanted (single=keep keeps it)"]
+    assert {"IU_11_0000", "IU_11_0001", "IU_18_0000"} <= set(alone)
+
+
 def test_a_scan_in_two_pairs_is_left_out(cyst_x, xlsx, reasons):
     rows = [["IU_18", "IU_18", "", 1, "", "", 2], ["IU_18", "IU_11", "", 1, "", "", 2]]
     xlsx(cyst_x / "IPMN_Classification/IPMN_labels_total.xlsx", [PAIR_HEADER, *rows])

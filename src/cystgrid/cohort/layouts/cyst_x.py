@@ -12,7 +12,7 @@ Pan et al. 2025, arXiv:2507.22017; https://huggingface.co/datasets/phy710/Cyst-X
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from cystgrid.cohort.fold_tables import Ids, read_folds
 from cystgrid.cohort.importing import ImportedPatient, ImportResult
 from cystgrid.cohort.layouts.account import LABELS, ONE_MODALITY, Account
 from cystgrid.cohort.layouts.centers import base_of, center_of
+from cystgrid.cohort.layouts.channels import known_name, renamed_to
 from cystgrid.cohort.layouts.images import Image, child, entries, key, list_images, without_suffix
 from cystgrid.cohort.layouts.options import PairOptions
 from cystgrid.cohort.manifest import MODALITIES
@@ -90,14 +91,15 @@ def read_cyst_x(src: Path, options: CystXOptions) -> ImportResult:
     """Import Cyst-X.
 
     Labels come from the three workbooks together; a scan they disagree on is left out. T1 and T2
-    are paired by the sheet of pairs, and by equal ids where it says nothing.
+    are paired by the sheet of pairs, and by equal ids where it says nothing. A file ``X_0000`` is
+    taken for the sheets' ``X`` where that is the only way to read it, and it is noted.
 
     Raises:
         CohortError: a folder, workbook or column that is missing or cannot be read.
     """
     account = Account()
     whole = options.images == "whole"
-    scans = {
+    listed = {
         m: list_images(_scans(src, m, whole), account, f"{m.upper()} images") for m in MODALITIES
     }
     masks: dict[str, dict[str, Image]] = {modality: {} for modality in MODALITIES}
@@ -109,6 +111,16 @@ def read_cyst_x(src: Path, options: CystXOptions) -> ImportResult:
     else:
         account.notes.append('cropped scans have no mask: the study needs roi = "whole"')
     sheets = _read_sheets(src, account)
+    scans = {
+        m: _under_known_ids(listed[m], {name: sheets.written[name] for name in sheets.risks[m]},
+                            f"{m.upper()} images", account)
+        for m in MODALITIES
+    }  # fmt: skip
+    masks = {
+        m: _under_known_ids(masks[m], {name: scan.name for name, scan in scans[m].items()},
+                            f"{m.upper()} masks", account)
+        for m in MODALITIES
+    }  # fmt: skip
     pairs = _pair(scans, sheets, account)
     for pair in pairs:
         _take(pair, masks, sheets, account, options)
@@ -125,6 +137,20 @@ def _scans(src: Path, modality: str, whole: bool) -> Path:
     if whole:
         return _folder(src, modality) / "images"
     return child(child(src, CLASSIFICATION), modality, f"{modality}_clean_ROI")
+
+
+def _under_known_ids(
+    images: dict[str, Image], known: Mapping[str, str], what: str, account: Account
+) -> dict[str, Image]:
+    """The images, those that carry a channel's number under the id that is known; it is noted."""
+    found = renamed_to(images, known)
+    count = len(found.keys() - images.keys())
+    if count:
+        account.notes.append(
+            f"{count} {what} differ from an id by a channel's number (X_0000 and X, as nnU-Net "
+            "writes them) and are taken for that id's"
+        )
+    return found
 
 
 def _read_sheets(src: Path, account: Account) -> Sheets:
@@ -239,6 +265,10 @@ def _take_folds(
     account: Account,
 ) -> None:
     known = {name for m in MODALITIES for name in (*scans[m], *sheets.risks[m])}
+
+    def known_key(name: str) -> str:
+        return known_name(key(name), known)
+
     patients: dict[str, dict[str, str]] = {modality: {} for modality in MODALITIES}
     for pair in pairs:
         for modality, scan in pair.scans().items():
@@ -248,7 +278,7 @@ def _take_folds(
         side = next((m for m in MODALITIES if path.stem.casefold().split("_")[-1] == m), None)
         patient_of = patients[side] if side else {**patients["t2"], **patients["t1"]}
         try:
-            folds = splits_of_published(read_folds(path, Ids(key, known)))
+            folds = splits_of_published(read_folds(path, Ids(known_key, known)))
         except CohortError as error:
             account.not_taken(name, error)
         else:
