@@ -21,7 +21,7 @@ from cystgrid.evaluation.rendering import console, csv_text
 from cystgrid.explanations.battery import Battery, Sample
 from cystgrid.explanations.checks.controls import CONTROLS
 from cystgrid.explanations.checks.lesions import lesion_window
-from cystgrid.explanations.relevance import METHODS, methods_for
+from cystgrid.explanations.relevance import METHODS, OCCLUSION_CELLS, methods_for
 from cystgrid.explanations.table import table6, table6_by_answer
 from cystgrid.preparation.store import Store
 from cystgrid.progress import progress_bar
@@ -120,6 +120,7 @@ def _wanted(
 
     Raises:
         UsageError: there is not.
+        SettingsError: a package that a method needs is not installed.
     """
     for name in methods:
         if name not in METHODS:
@@ -129,6 +130,7 @@ def _wanted(
                 expected=f"one of {', '.join(METHODS)}",
                 do="choose of these",
             )
+    METHODS[OCCLUSION_CELLS].require()  # every check takes the score's fall from it
     pairs = [pair for name in models for pair in record.named(name)]
     if not record.recipes:
         raise UsageError(

@@ -213,6 +213,7 @@ def checked_method(member: NetworkMember, method: str, name: str) -> str:
 
     Raises:
         UsageError: no such method, or one that does not serve this network.
+        SettingsError: a package that it needs is not installed.
     """
     serving = methods_for(member.network)
     if not method:
@@ -226,4 +227,5 @@ def checked_method(member: NetworkMember, method: str, name: str) -> str:
             expected=f"one of {', '.join(serving)}",
             do="choose one of those",
         )
+    METHODS[method].require()
     return method

@@ -44,20 +44,14 @@ def serve(
     another machine: ssh -L 8765:127.0.0.1:8765 HOST, then the link. Ctrl-C ends it; studies that
     wait are read when it is started again.
     """
-    from cystgrid.errors import UsageError
+    from cystgrid.extras import require
 
-    try:
-        from cystgrid.pacs.archive import open_archive
-        from cystgrid.pacs.settings import PacsSettings
-        from cystgrid.page.serving import serve_page
-        from cystgrid.page.settings import PageSettings
-    except ImportError as error:
-        raise UsageError(
-            "serve",
-            got=f"no {error.name}",
-            expected="the page's libraries",
-            do="pip install 'cystgrid[page]'",
-        ) from error
+    require("page", "serve", "captum", "fastapi", "python_multipart", "starlette", "uvicorn")
+    from cystgrid.pacs.archive import open_archive
+    from cystgrid.pacs.settings import PacsSettings
+    from cystgrid.page.serving import serve_page
+    from cystgrid.page.settings import PageSettings
+
     bounds = PageSettings.read_toml(settings, "the page's settings") if settings else PageSettings()
     archive = open_archive(PacsSettings.read(pacs)) if pacs else None
     say(False, f"Taking up {model}")

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from cystgrid.errors import CohortError, path_text
+from cystgrid.extras import require
 
 MAX_TABLE_BYTES = 2**26
 """Of a table or its parts after inflating; the largest published one has 0.4 MB."""
@@ -48,8 +46,13 @@ def read_xlsx(path: Path, columns: int) -> Table:
             what they come to is not in the file.
 
     Raises:
+        SettingsError: openpyxl is not installed.
         CohortError: no such file, no workbook, too large, too few columns, or a formula.
     """
+    require("sheets", "an .xlsx workbook", "openpyxl")
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     _check_inflated(path)
     try:
         book = load_workbook(path, read_only=True, data_only=False)

@@ -27,6 +27,7 @@ from cystgrid.explanations.structure import (
     joint_name,
     require_network,
 )
+from cystgrid.extras import require
 
 ROLLOUT = "rollout"
 GRADIENT_ROLLOUT = "gradient-rollout"
@@ -34,6 +35,8 @@ GRAD_CAM = "grad-cam"
 INTEGRATED_GRADIENTS = "integrated-gradients"
 OCCLUSION_CELLS = "occlusion-cells"
 OCCLUSION_PATCHES = "occlusion-patches"
+
+CAPTUM = ("captum",)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Method:
         weighs_scans: whether the sizes of several scans' maps compare, as parts of one score: twice
             the score leaves their shares as they are, and a scan that it does not depend on has
             none. Attention says what a branch looks at, and each branch's sums to the same.
+        packages: of the extra ``attribution``, without which there is no map.
     """
 
     name: str
@@ -56,6 +60,15 @@ class Method:
     needs: Literal["attention", "maps", "any"]
     signed: bool = False
     weighs_scans: bool = True
+    packages: tuple[str, ...] = ()
+
+    def require(self) -> None:
+        """Refuse a method whose package is not there.
+
+        Raises:
+            SettingsError: it is not installed.
+        """
+        require("attribution", f"method {self.name}", *self.packages)
 
 
 METHODS = {
@@ -84,9 +97,24 @@ METHODS = {
             True,
             "any",
             signed=True,
+            packages=CAPTUM,
         ),
-        Method(OCCLUSION_CELLS, "the score's fall without a cell", True, "any", signed=True),
-        Method(OCCLUSION_PATCHES, "the score's fall without a patch", True, "any", signed=True),
+        Method(
+            OCCLUSION_CELLS,
+            "the score's fall without a cell",
+            True,
+            "any",
+            signed=True,
+            packages=CAPTUM,
+        ),
+        Method(
+            OCCLUSION_PATCHES,
+            "the score's fall without a patch",
+            True,
+            "any",
+            signed=True,
+            packages=CAPTUM,
+        ),
     )
 }
 """By name; for a transformer the default is the first, the paper's."""
@@ -149,6 +177,7 @@ def relevance(
 
     Raises:
         UsageError: no network, no such method or class, or a network that it does not serve.
+        SettingsError: a package that the method needs is not installed.
     """
     found, known = require_network(network), _method(method)
     shown = filled(found, inputs)
@@ -182,12 +211,14 @@ def _method(name: str) -> Method:
     """A method by its name.
 
     Raises:
+        SettingsError: its package is not installed.
         UsageError: no such method.
     """
     if name not in METHODS:
         raise UsageError(
             "method", got=name, expected=f"one of {', '.join(METHODS)}", do="choose one of them"
         )
+    METHODS[name].require()
     return METHODS[name]
 
 

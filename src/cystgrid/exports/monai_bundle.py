@@ -20,6 +20,7 @@ from cystgrid.exports import bundle_script
 from cystgrid.exports.checking import Check, check_exported
 from cystgrid.exports.source import Source
 from cystgrid.exports.torchscript import read_script, write_script
+from cystgrid.extras import require
 from cystgrid.provenance import NOTICE, write_json, write_text
 
 NETWORK = "network_def"
@@ -44,8 +45,10 @@ def write_bundle(source: Source, folder: Path, about: dict[str, Any]) -> Check:
         about: what the bundle says of itself beside what MONAI asks for.
 
     Raises:
+        SettingsError: MONAI is not installed.
         StoreError: the bundle says something else than the model.
     """
+    require("export", "--to monai-bundle", "monai")
     given = source.tensors([source.cases[1], source.cases[2]])
     preparation, ensemble = source.preparation(), source.ensemble()
     image = preparation(*given)

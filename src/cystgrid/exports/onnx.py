@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.export import Dim
 
-from cystgrid.errors import SettingsError
 from cystgrid.exports.checking import Check, check_exported
 from cystgrid.exports.graph import Whole
 from cystgrid.exports.source import Source
+from cystgrid.extras import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -34,9 +33,6 @@ OPSET = 20
 
 LARGEST_FILE = 2**31 - 2**20
 """Bytes of weights that one protobuf file can hold; more lie beside it."""
-
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-"""Of the extra ``export``."""
 
 Session = Any
 """onnxruntime's, which has no types."""
@@ -54,7 +50,7 @@ def write_onnx(source: Source, folder: Path, about: dict[str, Any]) -> Check:
         SettingsError: the extra ``export`` is not installed.
         StoreError: the graph says something else than the model.
     """
-    _require()
+    require("export", "--to onnx", "onnx", "onnxruntime", "onnxscript")
     graph = _graph(source)
     _describe(graph, source, about)
     path = folder / GRAPH
@@ -172,17 +168,6 @@ def _runner(path: Path) -> Any:
         return np.asarray(answers, dtype=np.float64)
 
     return run
-
-
-def _require() -> None:
-    for name in PACKAGES:
-        if find_spec(name) is None:
-            raise SettingsError(
-                "--to onnx",
-                got=f"no {name}",
-                expected="the packages of the extra `export`",
-                do="pip install 'cystgrid[export]'",
-            )
 
 
 @contextmanager

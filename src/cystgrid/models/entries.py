@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from cystgrid.extras import require
+
 Inputs = Literal["early", "t1", "t2", "late", "intermediate", "none"]
 Family = Literal["network", "classical"]
 Sees = Literal["image", "features", "center", "labels"]
@@ -34,6 +36,8 @@ FLAT = ("early", "t1", "t2", "late")
 INFLATED = ("early", "t1", "t2", "intermediate")
 SINGLE = ("early", "t1", "t2")
 NO_IMAGE = ("none",)
+CONTROLLED = ("center", "labels")
+"""What controls see; they are written as JSON, other fitted models by skops."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class ModelEntry:
         published_parameters: of the original; None where none is published.
         published_size: channels, classes and pixels of the original, for that count.
         sees: what a patient is to it.
+        packages: of the extra ``systems``, without which it cannot be built or read.
     """
 
     name: str
@@ -61,6 +66,15 @@ class ModelEntry:
     published_parameters: int | None = None
     published_size: tuple[int, int, int] = (3, 1000, 224)
     sees: Sees = "image"
+    packages: tuple[str, ...] = ()
+
+    def require(self) -> None:
+        """Refuse a model whose packages are not there.
+
+        Raises:
+            SettingsError: one is not installed.
+        """
+        require("systems", f"model {self.name}", *self.packages)
 
 
 def _network(
@@ -72,16 +86,22 @@ def _network(
     *,
     inputs: tuple[str, ...] = FLAT,
     size: tuple[int, int, int] = (3, 1000, 224),
+    packages: tuple[str, ...] = (),
 ) -> ModelEntry:
     where = f"cystgrid.models.{builder}"
-    return ModelEntry(name, "network", inputs, where, about, reference, parameters, size)
+    return ModelEntry(
+        name, "network", inputs, where, about, reference, parameters, size, packages=packages
+    )
 
 
 def _classical(
     name: str, builder: str, about: str, reference: str, sees: Sees, inputs: tuple[str, ...]
 ) -> ModelEntry:
     where = f"cystgrid.models.{builder}"
-    return ModelEntry(name, "classical", inputs, where, about, reference, sees=sees)
+    packages = () if sees in CONTROLLED else ("skops",)
+    return ModelEntry(
+        name, "classical", inputs, where, about, reference, sees=sees, packages=packages
+    )
 
 
 DOSOVITSKIY = "Dosovitskiy et al. 2020, arXiv:2010.11929"
@@ -114,7 +134,8 @@ MODELS: dict[str, ModelEntry] = {
                  34_090_000, inputs=INFLATED, size=INN_SIZE),
         _network("densenet121-3d", "volumetric:build_densenet_3d",
                  "MONAI's 3-D DenseNet-121 on the whole crop as a cube",
-                 "Cyst-X 2025, osf.io/74vfs", None, inputs=SINGLE),
+                 "Cyst-X 2025, osf.io/74vfs", None, inputs=SINGLE,
+                 packages=("monai",)),
         _classical("hussein-cca", "projections:ProjectionsSvm",
                    "CNN features of intensity projections, canonical correlation, SVM",
                    "Hussein et al. 2018, arXiv:1710.09779", "image", ("early",)),

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import skops.io
 
 from cystgrid.errors import StoreError
+from cystgrid.extras import require
 
 TRUSTED = (
     "numpy.dtype",
@@ -65,8 +65,12 @@ def unpack(content: bytes) -> dict[str, bytes]:
 
 
 def dump_sklearn(fitted: Any) -> bytes:
-    """A scikit-learn object, or dictionaries and lists of some."""
-    parts = unpack(skops.io.dumps(fitted))
+    """A scikit-learn object, or dictionaries and lists of some.
+
+    Raises:
+        SettingsError: skops is not installed.
+    """
+    parts = unpack(_skops().dumps(fitted))
     schema = json.loads(parts.pop(SCHEMA))
     count = itertools.count()
     files: dict[str, str] = {}
@@ -116,12 +120,22 @@ def load_sklearn(content: bytes) -> Any:
     """Take up what ``dump_sklearn`` gave; nothing but known classes is built.
 
     Raises:
+        SettingsError: skops is not installed.
         StoreError: the content is something else.
     """
+    skops = _skops()
     try:
-        return skops.io.loads(content, trusted=list(TRUSTED))
+        return skops.loads(content, trusted=list(TRUSTED))
     except Exception as error:  # damaged archives raise errors of every kind there
         raise _not_ours(error) from error
+
+
+def _skops() -> Any:
+    """The package's reader and writer; of the extra ``systems``."""
+    require("systems", "a fitted model", "skops")
+    import skops.io
+
+    return skops.io
 
 
 def dump_json(value: Any) -> bytes:

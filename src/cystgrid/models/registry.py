@@ -130,7 +130,8 @@ def _entry(name: str, family: Family, inputs: str) -> ModelEntry:
     """A model's entry, after a look at whether it can be built so.
 
     Raises:
-        SettingsError: no such model of this family, or inputs that it does not take.
+        SettingsError: no such model of this family, inputs that it does not take, or a package
+            that is not installed.
     """
     try:
         entry = entry_of(name)
@@ -152,6 +153,7 @@ def _entry(name: str, family: Family, inputs: str) -> ModelEntry:
             expected=f"one of {', '.join(entry.inputs)}",
             do="choose other inputs or another model",
         )
+    entry.require()
     return entry
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cystgrid.errors import SettingsError
+from cystgrid.extras import require
 from cystgrid.pacs.connection import Connection
 from cystgrid.pacs.fetching import Fetch
 from cystgrid.pacs.patience import Patience, Sleep, patiently
@@ -82,29 +82,21 @@ def open_archive(settings: PacsSettings) -> Archive:
     """The archive that the settings name; nothing is sent yet.
 
     Raises:
-        SettingsError: the environment variable of a secret is not set; certificates are no use.
+        SettingsError: the environment variable of a secret is not set; certificates are no use; the
+            protocol's package is not installed.
     """
     return Archive(_connection(settings), settings.patience)
 
 
 def _connection(settings: PacsSettings) -> Connection:
-    try:
-        return _by_protocol(settings)
-    except ImportError as error:
-        raise SettingsError(
-            "protocol",
-            got=f"{settings.protocol}, whose library is not installed",
-            expected="dicomweb-client and pynetdicom",
-            do="pip install 'cystgrid[pacs]'",
-        ) from error
-
-
-def _by_protocol(settings: PacsSettings) -> Connection:
+    where = f"protocol {settings.protocol}"
     if settings.protocol == "dicomweb":
+        require("pacs", where, "dicomweb_client", "requests")
         from cystgrid.pacs.dicomweb import DicomWeb
 
         assert settings.dicomweb is not None, "checked when the settings were read"
         return DicomWeb(settings.dicomweb, settings.patience)
+    require("pacs", where, "pynetdicom")
     from cystgrid.pacs.dimse import Dimse
 
     assert settings.dimse is not None, "checked when the settings were read"

@@ -94,7 +94,7 @@ def train_model(
         Path of ``model.json``.
 
     Raises:
-        SettingsError: more members than folds.
+        SettingsError: more members than folds, or a package that the model needs is not there.
         CohortError: copies of a scan would train and select the same member.
         StoreError: the folder holds another model, or something else of ours.
     """
@@ -107,6 +107,7 @@ def train_model(
         )
     refuse_other_kind(folder, "model.json")
     model, inputs = recipe.models.pairs()[0]
+    recipe.models.entry(model).require()
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
     with open_engine(cluster, workers, recipe.training_of(model).threads) as engine:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from cystgrid.errors import SettingsError
+from cystgrid.extras import require
 from cystgrid.settings import Settings
 from cystgrid.training.halving import Rung, epochs_in_all, halve, rungs
 from cystgrid.training.settings import TrainingSettings
@@ -228,13 +229,7 @@ def _as_number(trial: Trial, select: str) -> float:
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise SettingsError(
-            "search.method",
-            got="optuna, which is not installed",
-            expected="Optuna",
-            do="pip install 'cystgrid[search]', or take method = \"grid\"",
-        ) from error
+    require("search", "search.method", "optuna", or_else='take method = "grid"')
+    import optuna
+
     return optuna

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cystgrid.errors import SettingsError, UsageError
+from cystgrid.extras import require
 
 AUTO = "auto"
 """An address: the cluster that runs on this machine, or that RAY_ADDRESS names."""
@@ -72,15 +73,9 @@ def require_ray() -> Any:
         SettingsError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it tells its makers of its use
-    try:
-        import ray
-    except ImportError as error:
-        raise SettingsError(
-            "--engine ray",
-            got="no package ray",
-            expected="ray beside cystgrid, here and on every node",
-            do="pip install 'cystgrid[cluster]'",
-        ) from error
+    require("cluster", "--engine ray", "ray", or_else="use --engine local")
+    import ray
+
     return ray
 
 
