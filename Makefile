@@ -1,21 +1,30 @@
-# One command a need; `make` alone lists them. JOBS=4 tests with four processes.
+# One command a need; `make` alone lists them. JOBS=4 tests with four processes;
+# LOCKED=no installs the newest packages that pyproject.toml allows.
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs fuzz faults proofs tables bench format structure clean
+.PHONY: help install demo test check docs fuzz faults proofs tables bench format structure lock audit release reproduce clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 install: $(VENV)/.installed ## install cystgrid and its development tools into .venv
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@why="$(if $(filter no,$(LOCKED)),LOCKED=no,$$($(BIN)/python -m release.lock --serves))" || exit 1; \
+	if [ -z "$$why" ]; then \
+	  echo "Installing what requirements.lock pins, each file by its sha256" && \
+	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+	else \
+	  echo "Not by requirements.lock ($$why): the newest packages that pyproject.toml allows" && \
+	  $(BIN)/python -m pip install --quiet --upgrade pip && \
+	  $(BIN)/python -m pip install --quiet --editable '.[dev]'; \
+	fi
 	touch $@
 
 demo: install ## scans in, Table I out: phantoms, ViT and ResNet18, minutes on two cores
@@ -66,6 +75,18 @@ structure: install ## make the pages of docs/ that are made from code and tests
 format: install ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+lock: install ## pin every package by its files' sha256, after a change of pyproject.toml
+	$(BIN)/python -m release.lock $(if $(UPGRADE),--upgrade)
+
+audit: install ## ask the public databases for vulnerabilities of what is pinned
+	$(BIN)/python -m release.audit || [ $$? -eq 4 ]
+
+release: install ## build the last commit into dist: sdist, wheel, bill of materials, sums
+	$(BIN)/python -m release.build --output dist
+
+reproduce: install ## build a release twice, in worlds that differ, and compare the bytes
+	$(BIN)/python -m release.reproduce
 
 clean: ## remove what the demo and the tests wrote
 	rm -rf demo site .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

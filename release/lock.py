@@ -1,7 +1,7 @@
 """Pin what cystgrid is developed, tested and released with: every version, and every file's sha256.
 
     make lock                    after a change of pyproject.toml: pins stay where they can
-    make lock LOCK=--upgrade     the newest of everything
+    make lock UPGRADE=yes        the newest of everything
 
 The index that pip is set to is asked, by uv; its address is not written down. A lock holds the
 hashes of all files of a version, so it serves every machine that an index has a file for. Where pip
@@ -67,9 +67,10 @@ def compiled(upgrade: bool) -> str:
             shutil.copy(LOCK, output)  # its pins are kept where they can be
         subprocess.run(
             [
-                "uv", "pip", "compile", PYPROJECT, "--all-extras", "--universal",
-                "--python-version", ".".join(map(str, OLDEST)), "--generate-hashes",
-                "--no-emit-index-url", "--no-header", "--quiet", "--output-file", str(output),
+                sys.executable, "-m", "uv", "pip", "compile", PYPROJECT, "--all-extras",
+                "--universal", "--python-version", ".".join(map(str, OLDEST)),
+                "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet",
+                "--output-file", str(output),
             ],
             cwd=ROOT, env=environment(), check=True,
         )  # fmt: skip

@@ -113,10 +113,11 @@ def world(tmp_path_factory):
         STUDY + '[search]\nmethod = "optuna"\n[search.space]\nlearning_rate = [1e-4, 1e-3]\n'
     )
     (folder / "archive.toml").write_text('protocol = "dicomweb"\n[dicomweb]\nurl = "http://[::1]/"')
-    for modality in ("t1", "t2"):
-        place = folder / f"cyst-x/IPMN_Classification/{modality}/{modality}_clean_ROI"
-        place.mkdir(parents=True)
-        nib.save(nib.Nifti1Image(np.zeros((4, 4, 3), np.int16), np.eye(4)), place / "a.nii.gz")
+    image = nib.Nifti1Image(np.zeros((4, 4, 3), np.int16), np.eye(4))
+    (folder / "cyst-x/IPMN_Classification").mkdir(parents=True)
+    for place in ("t1/images", "t1/masks", "t2/images", "t2/masks"):
+        (folder / "cyst-x/IPMN_images_masks" / place).mkdir(parents=True)
+        nib.save(image, folder / "cyst-x/IPMN_images_masks" / place / "a.nii.gz")
     return folder
 
 
@@ -127,7 +128,7 @@ def main_path(world):
     here = ["--workers", "0", "--quiet"]
     return [
         ["prepare", str(world / "phantoms/cohort.csv"), "-o", prepared, *study, *here],
-        ["crossval", prepared, "-o", run, *study, *here],
+        ["crossval", prepared, "-o", run, *study, "--models", "vit", *here],
         ["tables", run],
         ["explain", run, prepared, "--figure", "3"],
         ["report", run, "--prepared", prepared],
