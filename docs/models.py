@@ -61,6 +61,7 @@ NOTES = """
 - **densenet121-3d** sees the whole crop, resampled to a cube (`[grid] cube`, 96 as in Cyst-X).
   Nobody publishes weights for it, so `weights = "hub"` is an error for it: say
   `weights = { default = "hub", "densenet121-3d" = "none" }`.
+- **densenet121-3d, hussein-cca, cnn-svm, features-...** need `pip install 'cystgrid[systems]'`.
 - **hussein-cca, cnn-svm** use the features of `[models] extractor` (AlexNet, the nearest to
   Hussein's CNN-F) on images resampled to 224 x 224, each modality by itself; `weights` and
   `normalisation` for it are looked up under these models' own names. Projections go over the slices

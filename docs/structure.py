@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 import grimp
 
 JOURNEY = (
-    "errors", "settings", "provenance", "progress", "processes", "scans", "cohort", "preparation",
+    "errors", "extras", "settings", "provenance", "progress", "processes", "scans", "cohort",
+    "preparation",
     "insertion", "grids", "models", "training", "pretraining", "evaluation", "explanations",
     "explain", "outputs", "results", "study", "cohorts", "runs", "explaining", "predicting",
     "starts",

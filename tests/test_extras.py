@@ -44,7 +44,7 @@ def imported(code):
             modules |= {name.name.partition(".")[0] for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             modules.add(node.module.partition(".")[0])
-    others = modules - set(sys.stdlib_module_names) - {"cystgrid", "scripts"}
+    others = modules - set(sys.stdlib_module_names) - {"cystgrid", "_typeshed"}
     return {canonicalize_name(OWNERS.get(module, [module])[0]) for module in others}
 
 

@@ -107,7 +107,7 @@ def train_model(
         )
     refuse_other_kind(folder, "model.json")
     model, inputs = recipe.models.pairs()[0]
-    recipe.models.entry(model).require()
+    recipe.require([model])
     store = Store.open(prepared)
     _refuse_another_model(folder, store, recipe.identity(model, inputs))
     with open_engine(cluster, workers, recipe.training_of(model).threads) as engine:

@@ -105,8 +105,8 @@ def design(
     members = labelled_members(store, recipe.cohort)
     pairs = recipe.models.pairs()
     recipe.models.fusion_pairs()  # what cannot be fused is said before anything is trained
-    for model, inputs in pairs:
-        recipe.models.entry(model).require()
+    recipe.require(model for model, _ in pairs)
+    for _, inputs in pairs:
         channel_positions(store.modalities, inputs)
     splits = given or nested_splits(members, splitting)
     if splitting.copies == "refuse":

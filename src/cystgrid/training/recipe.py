@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from cystgrid.cohort.classes import CohortSettings
+from cystgrid.extras import require
 from cystgrid.grids.tiling import GridSettings
 from cystgrid.models.registry import CHANNELS, ModelSettings
 from cystgrid.provenance import digest
@@ -60,6 +62,17 @@ class Recipe(Settings):
         family = FAMILY_RECIPES.get(self.models.architecture(model), {})
         merged = {**family, **said, **self.recipes.get(model, {})}
         return TrainingSettings.parse(merged, f"recipes.{model}")
+
+    def require(self, models: Iterable[str]) -> None:
+        """Refuse trainings whose packages are not there, before any of them begins.
+
+        Raises:
+            SettingsError: one is not installed.
+        """
+        for model in models:
+            self.models.entry(model).require()
+        if self.search.method == "optuna" and self.search.space:
+            require("search", "search.method", "optuna", or_else='take method = "grid"')
 
     def epochs_of(self, model: str) -> int:
         """Most epochs of one training, over all candidates of its search; 1 without epochs."""

@@ -10,12 +10,11 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from cystgrid.errors import SettingsError
-from cystgrid.extras import require
 from cystgrid.settings import Settings
 from cystgrid.training.halving import Rung, epochs_in_all, halve, rungs
 from cystgrid.training.settings import TrainingSettings
@@ -204,7 +203,8 @@ def _with_optuna(
     seed: int,
     attempt: Callable[[Values], Trial],
 ) -> list[Trial]:
-    optuna = _optuna()
+    import optuna  # of the extra `search`, which the recipe asked for
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32)
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -226,10 +226,3 @@ def _as_number(trial: Trial, select: str) -> float:
         return -trial.validation_loss
     loss = trial.validation_loss
     return trial.validation_balanced_accuracy - TIE_BREAK * loss / (1 + loss)
-
-
-def _optuna() -> Any:
-    require("search", "search.method", "optuna", or_else='take method = "grid"')
-    import optuna
-
-    return optuna
