@@ -85,8 +85,9 @@ from this page):
 EXAMPLE = '''from torch import nn
 
 from cystgrid.models.entries import FLAT, MODELS, ModelEntry
+from cystgrid.models.named_weights import NONE
 from cystgrid.models.network import Network
-from cystgrid.models.weights import NONE, StateDict, read_state, start_from
+from cystgrid.models.weights import StateDict, read_state, start_from
 
 
 def build_small(name, inputs, shape, weights):
