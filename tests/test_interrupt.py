@@ -14,6 +14,12 @@ from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.training.state_file import read_told
 
 INTERRUPTED = 130
+FIRST_STATE = (
+    "import cystgrid.training.nested as nested; import interrupted_training as own; "
+    "nested.run_training = own.write_first_state; "
+)
+"""Before a command: its trainings write a state after their first step."""
+
 GOES_ON = "stopped; the same command goes on where it was"
 STUDY = """
 [preparation]
@@ -37,12 +43,14 @@ batch = 2
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interrupt")
-    return write_phantom_cohort(folder, patients=8, seed=1, reduction=2.0, quiet=True)
+    return write_phantom_cohort(folder, patients=9, seed=4, reduction=2.0, quiet=True)
 
 
-def start(*words):
+def start(*words, script=""):
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-c", "from cystgrid.cli import main; main()", *map(str, words)],
+        [sys.executable, "-c", f"{script}from cystgrid.cli import main; main()", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -85,41 +93,54 @@ def prepared(cohort):
 def test_ctrl_c_puts_trainings_away_and_they_go_on(prepared, tmp_path, engine):
     if "ray" in engine:
         pytest.importorskip("ray", reason="ray is not installed: no cluster here")
-    run = tmp_path / "run"
-    study = prepared.with_name("study.toml")
-    words = ("crossval", prepared, "-o", run, "--study", study, *engine)
-    process = start(*words)
-    wait_for(run, ".cystgrid-*" if "ray" in engine else "run.json", process)
-    time.sleep(20.0 if "ray" in engine else 8.0)  # workers import torch first
+    first = stopped_training(prepared, tmp_path, *engine)
+    assert len(first) == (1 if "0" in engine else 2)
+    again = stopped_training(prepared, tmp_path, "--workers", "0")  # any engine goes on
+    more = {path: taken - first[path] for path, taken in again.items()}
+    assert min(first.values()) > 1 and min(more.values()) >= 0 < max(more.values())
+
+
+def stopped_training(prepared, folder, *engine):
+    """Steps that each training had taken when it was put away."""
+    process = start(*crossval(prepared, folder), *engine, script=FIRST_STATE)
+    before = states(folder)
+    wait_for(lambda: len(states(folder)) >= (1 if "0" in engine else 2), process)
+    wait_for(lambda: states(folder) != before, process)
+    time.sleep(1.0)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert (process.returncode, said) == (INTERRUPTED, f"{GOES_ON}\n")
-    (first, *_) = sorted(run.glob("jobs/*/*/*/state.safetensors"))
-    taken = read_told(first)["courses"][0]["taken"]
-    assert taken > 1
-    process = start(*words[:-2], "--workers", "0")  # any engine goes on
-    time.sleep(6.0)
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
-    assert read_told(first)["courses"][0]["taken"] > taken
+    return states(folder)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX systems")
 def test_a_second_ctrl_c_ends_the_workers_now(prepared, tmp_path):
-    study = prepared.with_name("study.toml")
-    words = ("crossval", prepared, "-o", tmp_path / "run", "--study", study, "--workers", "2")
-    process = start(*words)
-    wait_for(tmp_path / "run", "run.json", process)
+    process = start(*crossval(prepared, tmp_path), "--workers", "2")
+    wait_for((tmp_path / "run/splits.json").exists, process)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (INTERRUPTED, f"{GOES_ON}\n")
+    assert not states(tmp_path)
 
 
-def wait_for(run, pattern, process):
-    while not list(run.glob(pattern)) and not list(run.glob(f"jobs/{pattern}")):
+def crossval(prepared, folder):
+    study = prepared.with_name("study.toml")
+    return "crossval", prepared, "-o", folder / "run", "--study", study
+
+
+def states(folder):
+    """Steps taken, by training."""
+    found = sorted(folder.glob("run/jobs/*/*/*/state.safetensors"))
+    return {path: read_told(path)["courses"][0]["taken"] for path in found}
+
+
+def wait_for(condition, process, seconds=120):
+    last = time.monotonic() + seconds
+    while not condition():
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < last
         time.sleep(0.1)
 
 

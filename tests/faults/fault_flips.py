@@ -96,7 +96,8 @@ def _folders(world: World, reference: Reference) -> dict[str, Path]:
     _stop_pretraining(world, state)
     stopped = world.folder / "stopped-run"
     _stop_training(world, reference, stopped)
-    return {STOPPED: stopped, "run": reference.folder, "prepared": world.folder / "prepared", "model": model,
+    prepared = world.folder / "prepared"
+    return {STOPPED: stopped, "run": reference.folder, "prepared": prepared, "model": model,
             "start": start, "stopped start": state}  # fmt: skip
 
 

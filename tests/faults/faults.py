@@ -112,10 +112,11 @@ def _interrupts_text(stopped: list[kills.Interrupt]) -> str:
 
 
 def _nodes_text(lost: list[nodes.Loss]) -> str:
+    same, gone = sum(each.same for each in lost), sum(each.nodes for each in lost)
     return (
-        f"## Lost nodes\n\n**{sum(each.same for each in lost)} of {len(lost)} runs on a Ray cluster "
-        f"that lost {sum(each.nodes for each in lost)} of its nodes ended with the bytes of the "
-        f"run on one machine**; {sum(each.goes_on for each in lost)} trainings were put away then."
+        f"## Lost nodes\n\n**{same} of {len(lost)} runs on a Ray cluster that lost {gone} of its "
+        "nodes ended with the bytes of the run on one machine**; "
+        f"{sum(each.goes_on for each in lost)} trainings were put away when a node was lost."
     )
 
 

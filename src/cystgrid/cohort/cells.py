@@ -44,6 +44,18 @@ def text_fault(cell: str) -> str | None:
     return None
 
 
+FIGURES = re.compile(r"[-+\u2212]?\d[\d.,% ()to\u2013\u2212+-]*")
+"""Numbers with their intervals and deviations, as tables show them: no function can be called."""
+
+
+def inert(text: str) -> str:
+    """Text for a table that a spreadsheet may open: what it would run begins with an apostrophe.
+
+    Numbers stay as they are.
+    """
+    return f"'{text}" if text_fault(text) and not FIGURES.fullmatch(text) else text
+
+
 def path_fault(cell: str) -> str | None:
     """Why a path or a box cannot stand in a cell; None where it can. It is never shown."""
     if cell.isprintable():  # the usual case, and the quick one

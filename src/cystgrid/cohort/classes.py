@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from cystgrid.cohort.cells import text_fault
 from cystgrid.errors import CohortError
 from cystgrid.settings import Settings
 
@@ -22,14 +23,16 @@ SHOWN_LABEL = re.compile(r"[\w -]{1,24}")
 BETWEEN_CLASSES = "|"
 """Stands between the classes of a prediction set, so no class has it in its name."""
 
-CLASS_NAMES = f'printable names without "{BETWEEN_CLASSES}" and without blanks at their ends'
+CLASS_NAMES = (
+    f'printable names without "{BETWEEN_CLASSES}" and without blanks at their ends, that begin '
+    "like no formula"
+)
 
 
 def is_class_name(name: str) -> bool:
     """Whether a class can be called so: see ``CLASS_NAMES``."""
-    return (
-        bool(name) and name.isprintable() and name == name.strip() and BETWEEN_CLASSES not in name
-    )
+    plain = name.isprintable() and name == name.strip() and text_fault(name) is None
+    return bool(name) and plain and BETWEEN_CLASSES not in name
 
 
 @dataclass(frozen=True)

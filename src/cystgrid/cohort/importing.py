@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 
+from cystgrid.cohort.cells import FORMULA_STARTS as FORMULAS
 from cystgrid.cohort.manifest import MODALITIES, is_box
 from cystgrid.cohort.manifest_file import REQUIRED_COLUMNS
 from cystgrid.cohort.splits import Splits
@@ -19,7 +20,7 @@ from cystgrid.provenance import write_text
 from cystgrid.scans.reference import path_part
 
 OPTIONAL_COLUMNS = ("center", "group", "sex", "age")
-FORMULA_STARTS = ("=", "+", "-", "@")
+FORMULA_STARTS = (*FORMULAS, "-", "－")  # noqa: RUF001
 """What a spreadsheet takes for the beginning of a formula."""
 EXAMPLES_SHOWN = 5
 

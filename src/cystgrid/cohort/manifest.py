@@ -61,6 +61,18 @@ class Patient:
     sex: str = ""
     age: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a name that could not stand in a manifest, from wherever it comes.
+
+        Raises:
+            CohortError: a spreadsheet would take it for a formula, or it cannot be seen.
+        """
+        if fault := text_fault(self.patient):
+            raise CohortError(
+                "patient", got=f"{self.patient!a}, which {fault.partition(';')[0]}",
+                expected="a name of letters and digits", do="give the patient another name",
+            )  # fmt: skip
+
     def scan(self, modality: str) -> str | None:
         """The reference of the ``t1`` or ``t2`` scan."""
         return {"t1": self.t1, "t2": self.t2}[modality]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from cystgrid.cohort.cells import text_fault
 from cystgrid.cohort.classes import CLASS_NAMES, is_class_name
 from cystgrid.errors import CystgridError
 
@@ -22,8 +23,8 @@ SUM_TOLERANCE = 1e-6
 """How far from 1 the probabilities of a row may sum: single precision over a handful of classes."""
 
 FAULTS_SHOWN = 20
-FORMULA_STARTS = ("=", "+", "-", "@")
-"""A cell that begins so is run by spreadsheets; methods' names reach the tables."""
+TEXTS = ("model", "inputs", "outer_fold", "patient", "center")
+"""Columns of text that reach the tables as it is."""
 
 Row = dict[str, str]
 NumberedRow = tuple[int, Row]
@@ -111,9 +112,9 @@ def _check_names(
     for name in ("model", "outer_fold", "patient"):
         if not row[name]:
             faults.add(line, f"{name} is empty")
-    for name in ("model", "inputs"):
-        if row[name].startswith(FORMULA_STARTS) or not row[name].isprintable():
-            faults.add(line, f"{name} {row[name]!r} is a formula or not printable")
+    for name in TEXTS:
+        if fault := text_fault(row[name]):
+            faults.add(line, f"{name} {row[name]!a} {fault.partition(';')[0]}")
     if not row[REPEAT].isdecimal():
         faults.add(line, f"repeat is {row[REPEAT]!r}, not a whole number")
     if row["predicted"] not in classes:

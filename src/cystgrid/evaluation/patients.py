@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cystgrid.cohort.cells import text_fault
 from cystgrid.evaluation.checking import Faults, PredictionsError, number
 from cystgrid.evaluation.predictions import Predictions
 from cystgrid.evaluation.rows import read_rows
@@ -85,6 +86,9 @@ def read_patients(path: Path) -> pd.DataFrame:
     for line, row in rows:
         if (first := seen.setdefault(row["patient"], line)) != line:
             faults.add(line, f"patient {row['patient']!r} stands on line {first} already")
+        for name in ("patient", "center", "sex", "modalities"):
+            if fault := text_fault(row.get(name, "")):
+                faults.add(line, f"{name} {row[name]!a} {fault.partition(';')[0]}")
         age = row.get("age", "")
         if age and not 0.0 <= number(age) <= OLDEST:
             faults.add(line, f"age is {age!r}, not a number of years")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cystgrid.cohort.cells import UNSEEN, text_fault
+from cystgrid.cohort.cells import UNSEEN, inert
 from cystgrid.errors import UsageError
 from cystgrid.pacs.rows import StudyRow
 from cystgrid.provenance import json_text, write_text
@@ -67,14 +67,8 @@ def write_listing(rows: Sequence[StudyRow], path: Path) -> None:
     writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        writer.writerow({name: _inert(value) for name, value in line.items()})
+        writer.writerow({name: inert(_visible(value)) for name, value in line.items()})
     write_text(path, stream.getvalue())
-
-
-def _inert(value: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    seen = _visible(value)
-    return f"'{seen}" if text_fault(seen) else seen
 
 
 def _visible(text: str) -> str:

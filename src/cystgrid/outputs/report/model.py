@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cystgrid.cohort.cells import inert
 from cystgrid.outputs.quality.model import Count, Mark
 
 
@@ -319,5 +320,5 @@ def table_of(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows([cell.text for cell in row] for row in cells)
+    writer.writerows([inert(cell.text) for cell in row] for row in cells)
     return Table(name, title, columns, cells, source, text.getvalue(), notes, folded)
