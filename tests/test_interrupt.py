@@ -115,14 +115,14 @@ def stopped_training(prepared, folder, *engine):
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX systems")
 def test_a_second_ctrl_c_ends_the_workers_now(prepared, tmp_path):
-    process = start(*crossval(prepared, tmp_path), "--workers", "2")
-    wait_for((tmp_path / "run/splits.json").exists, process)
+    process = start(*crossval(prepared, tmp_path), "--workers", "2", script=FIRST_STATE)
+    wait_for(lambda: len(states(tmp_path)) == 2, process)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (INTERRUPTED, f"{GOES_ON}\n")
-    assert not states(tmp_path)
+    assert len(states(tmp_path)) == 2, "a state is not sound"
 
 
 def crossval(prepared, folder):

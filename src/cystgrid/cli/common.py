@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -97,6 +98,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends; one more would only garble it
             resumes = function.__name__ in RESUMES
             fail(
                 INTERRUPTED,

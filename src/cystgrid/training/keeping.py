@@ -29,9 +29,9 @@ EVERY_SECONDS = 60.0
 Say = Callable[[str], None]
 """Takes a line for the user."""
 
-SHARE = 100
+SHARE = 50
 """A state that took long to write is followed by so many times as long without one: what a
-training loses to writing is a hundredth at most."""
+training loses to writing is a fiftieth at most."""
 
 
 @dataclass(frozen=True)
