@@ -10,14 +10,18 @@ import torchvision
 from torch import nn
 
 from cystgrid.errors import SettingsError
-from cystgrid.models.named_weights import HUB, NONE, PHANTOM
+from cystgrid.models.named_weights import HUB, NONE, PHANTOM, check_sha256
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.pooling import AdaptiveMean
+from cystgrid.models.published import file_of_torchvision
 from cystgrid.models.shipped import shipped_start
 from cystgrid.models.weights import StateDict, fetch, read_state, start_from
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's pretrained networks expect (its documentation of the weights)."""
+
+DIGITS = re.compile(r"-([0-9a-f]{8,})\.")
+"""Of a file's sha256, in its name."""
 
 OLD_LAYER = re.compile(r"(denselayer\d+)\.(norm|conv)\.([12])\.")
 
@@ -146,7 +150,7 @@ def pretrained(name: str, weights: str) -> StateDict:
     """The published state of a network of torchvision's, or that of a file of the same layout.
 
     Raises:
-        WeightsError: it cannot be had.
+        WeightsError: it cannot be had, or the hub's file is not what its name says.
     """
     if weights == PHANTOM:
         return read_state(shipped_start(name))
@@ -154,6 +158,9 @@ def pretrained(name: str, weights: str) -> StateDict:
         return _plain_names(read_state(Path(weights)))
     published = torchvision.models.get_model_weights(name).DEFAULT
     state = fetch(lambda: dict(published.get_state_dict(progress=False, check_hash=True)), name)
+    kept = file_of_torchvision(name)
+    if kept is not None:  # torch looks at the digits in a file's name as it fetches it, not later
+        check_sha256(kept, DIGITS.findall(kept.name)[-1])
     return _plain_names(state)
 
 

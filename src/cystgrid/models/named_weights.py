@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cystgrid.errors import WeightsError
+from cystgrid.provenance import remembered_sha256
 
 HUB, NONE, PHANTOM = "hub", "none", "phantom"
 """Timm's or torchvision's; from scratch; the start that comes with the package."""
@@ -26,3 +27,21 @@ def no_weights_at(path: Path) -> WeightsError:
     return WeightsError(
         path, got="no such file", expected="a file of weights", do=meant + HOW_TO_GET
     )
+
+
+def check_sha256(path: Path, stated: str) -> None:
+    """Hold a file of weights to its sha256, or to the first digits of it; "" states nothing.
+
+    Raises:
+        WeightsError: it has another.
+    """
+    if not stated:
+        return
+    found = remembered_sha256(path)
+    if not found.startswith(stated):
+        raise WeightsError(
+            path,
+            got=f"sha256 {found}",
+            expected=f"{stated}{'...' if len(stated) < len(found) else ''}",
+            do="fetch the file anew, or find out who changed it",
+        )

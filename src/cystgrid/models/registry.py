@@ -20,6 +20,7 @@ from cystgrid.models.entries import (
     entry_of,
 )
 from cystgrid.models.named_weights import KEYWORDS
+from cystgrid.models.published import check_fetched
 from cystgrid.models.settings import ModelSettings
 
 if TYPE_CHECKING:  # a study is read without torch, which takes seconds to import
@@ -61,6 +62,7 @@ def build_network(models: ModelSettings, name: str, inputs: str, shape: Shape) -
         WeightsError: the weights cannot be had or do not fit.
     """
     network = build_model(models.architecture(name), inputs, shape, models.weights_of(name))
+    check_fetched(models, name)
     if models.normalisation_of(name) == "unit":
         network.normalise_with(0.0, 1.0)
     return network.learn_absent() if models.absent == "learned" else network

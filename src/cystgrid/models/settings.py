@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cystgrid.errors import SettingsError
 from cystgrid.models.entries import FEATURES, MODELS, NO_IMAGE, VIT, Inputs, ModelEntry, entry_of
 from cystgrid.models.feature_table import FeatureSettings
-from cystgrid.models.named_weights import KEYWORDS, PHANTOM, no_weights_at
+from cystgrid.models.named_weights import HUB, KEYWORDS, PHANTOM, check_sha256, no_weights_at
 from cystgrid.models.shipped import shipped_architectures, shipped_sha256
 from cystgrid.provenance import sha256_file
 from cystgrid.settings import Settings
@@ -23,6 +23,8 @@ InputsByModel = dict[str, tuple[Inputs, ...]]
 
 GIVEN_LATER = "given by --features"
 """Stands for the table of features in a finished model."""
+
+Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
 
 Pair = tuple[str, str]
 """A model and its inputs."""
@@ -45,6 +47,9 @@ class ModelSettings(Settings):
         weights: ``hub`` (timm's or torchvision's), ``phantom`` (the start that comes with the
             package), ``none`` (from scratch) or a path; one for all models, or a table by model
             name, in which ``default`` serves the others.
+        sha256: what the file of a model's weights must have, by model name: of a path before any
+            work, of what a hub gave when the network is built. Without it a hub is believed, but
+            for the digits that torchvision's names of files end with.
         normalisation: ``imagenet`` (mean and deviation that the published network of this name
             expects) or ``unit`` (0-1 as it is, for weights in which the normalisation is folded
             in); one for all models or a table by model name with ``default``.
@@ -60,6 +65,7 @@ class ModelSettings(Settings):
     inputs: tuple[Inputs, ...] | InputsByModel = Field(default=("early",), min_length=1)
     vit: Literal["tiny", "small", "base", "large"] = "base"
     weights: str | dict[str, str] = "hub"
+    sha256: dict[str, Sha256] = Field(default_factory=dict)
     normalisation: Normalisation | dict[str, Normalisation] = "imagenet"
     absent: Literal["zero", "learned"] = "zero"
     extractor: Extractor = "alexnet"
@@ -98,6 +104,16 @@ class ModelSettings(Settings):
         if isinstance(value, dict):
             _refuse_unknown_keys(value)
         return value
+
+    @model_validator(mode="after")
+    def _hashes_are_of_files(self) -> ModelSettings:
+        _refuse_unknown_keys(self.sha256)
+        for name in self.sha256:
+            weights, entry = self.weights_of(name), self.entry(name)
+            if weights not in KEYWORDS or (weights == HUB and entry.family == "network"):
+                continue
+            raise ValueError(f"weights of {name} that are a file, or a hub's for a network")
+        return self
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every model with each of its inputs, in the study's order.
@@ -158,6 +174,7 @@ class ModelSettings(Settings):
                 "names": (name,),
                 "inputs": {name: (inputs,)},
                 "weights": "none",
+                "sha256": {},
                 "features": features if self.entry(name).sees == "features" else None,
                 "fusions": (),
             }
@@ -206,6 +223,8 @@ class ModelSettings(Settings):
         if entry.sees == "image":
             weights = self.weights_of(name)
             found["weights"] = _bytes_of(weights, self.architecture(name))
+            if weights == HUB and name in self.sha256:
+                found["weights"] = f"{HUB} {self.sha256[name]}"
             found["normalisation"] = self.normalisation_of(name)
         if entry.family == "network":
             found["absent"] = self.absent
@@ -239,16 +258,19 @@ class ModelSettings(Settings):
         return tuple(found)
 
     def check_weights(self) -> None:
-        """Refuse, before any work, weights that lie nowhere.
+        """Refuse, before any work, weights that lie nowhere or are others than the study says.
 
         Raises:
-            WeightsError: a model of the study is started from a file that is not there.
+            WeightsError: a model of the study is started from a file that is not there, or of
+                another sha256.
         """
         for name in self.names:
             weights = Path(self.weights_of(name))
             asked = self.entry(name).sees == "image" and str(weights) not in KEYWORDS
             if asked and not weights.is_file():
                 raise no_weights_at(weights)
+            if asked:
+                check_sha256(weights, self.sha256.get(name, ""))
 
     def relocated(self, places: Mapping[Path, Path]) -> ModelSettings:
         """The same files at other places, on another machine; what is not in ``places`` stays."""
