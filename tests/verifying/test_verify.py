@@ -3,17 +3,20 @@
 import random
 
 import pytest
+import torch
 from filelock import FileLock
 from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.errors import StoreError
+from cystgrid.training.state_file import write_state
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import file_names
 from cystgrid.verifying.verify import verify
 
 FOLDERS = ("prepared", "run", "model", "start")
 FIRST = "run/jobs/site-only-none/outer-0/inner-0"
+VIT = "jobs/timm:test_vit-early/outer-0/inner-0"
 
 
 def verdict(folder):
@@ -91,6 +94,39 @@ def test_a_run_without_its_last_record_is_unfinished_and_not_lost(copy):
     assert states["SHA256SUMS"] is State.UNFINISHED
     assert states[f"{FIRST[4:]}/job.json"] is State.UNFINISHED
     assert states[f"{FIRST[4:]}/model.estimator"] is states["predictions.csv"] is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("state", "artefact", "goes_on"),
+    [
+        (f"run/{VIT}/state.safetensors", "training timm:test_vit-early, outer 0, inner 0", True),
+        ("model/.member-0.state.safetensors", "member member-0", False),
+    ],
+)
+def test_the_state_of_a_training_under_way_is_looked_at(copy, state, artefact, goes_on):
+    path = copy / state
+    (copy / "run/SHA256SUMS").unlink()
+    (copy / f"run/{VIT}/job.json").unlink()
+    write_state(path, {"key": "k", "courses": [{"trained": 7}]}, {"0/a": torch.rand(9)})
+    found = {each.name: each for each in verdict(copy / state.partition("/")[0]).findings}
+    name = state.partition("/")[2]
+    assert (found[name].state, found[name].artefact) == (State.SOUND, f"{artefact}, under way")
+    if goes_on:
+        record = found[name.replace("state.safetensors", "job.json")]
+        assert record.state is State.UNFINISHED
+        assert record.cost == "cystgrid crossval goes on with it: after 7 whole epochs"
+    flip(path)
+    (lost,) = verdict(copy / state.partition("/")[0]).lost
+    assert (lost.name, lost.state) == (name, State.DAMAGED)
+    assert "begins again" in lost.cost
+
+
+def test_a_state_beside_a_finished_training_was_left_by_a_kill(copy):
+    write_state(copy / f"run/{VIT}/state.safetensors", {"key": "k", "courses": []}, {})
+    found = verdict(copy / "run")
+    assert not found.lost
+    (left,) = [each for each in found.findings if each.state is State.UNKNOWN]
+    assert left.artefact == "left by a killed command"
 
 
 @pytest.mark.parametrize("name", [*FOLDERS])
