@@ -260,7 +260,7 @@ def test_other_prepared_data_are_refused(run, tmp_path):
 
 def test_the_map_lies_where_its_values_are():
     """Drawn on a scan: clear up to an even share, and never where there is no slice."""
-    from cystgrid.outputs.relevance import map_pixels
+    from cystgrid.outputs.relevance_scale import map_pixels
 
     pixels = map_pixels(np.array([[0.0, 1.0, 1.5, 8.0, 80.0, -3.0, np.nan]]))
     alpha = pixels[0, :, 3]

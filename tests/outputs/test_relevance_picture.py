@@ -65,9 +65,9 @@ def test_the_scale_is_one_for_all(tmp_path):
 
 def test_lightness_rises_along_the_scale():
     """Read alike with any colour vision and in grey."""
-    from cystgrid.outputs.relevance import _colours
+    from cystgrid.outputs.relevance_scale import map_colours
 
-    red, green, blue = _colours().colors[:, :3].T
+    red, green, blue = map_colours().colors[:, :3].T
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     assert (np.diff(luminance) >= 0).all()
     assert luminance[-1] > 10 * luminance[0]

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from cystgrid.page.app import page_app
 from model_on_disk import write_small_model
+from reading_page.live import reading
 
 HOST = "127.0.0.1:8765"
 TOKEN = "a-token-of-this-test"
@@ -21,10 +22,15 @@ def world(tmp_path_factory):
     return folder
 
 
+def app_of(model, studies, settings=None, archive=None):
+    """The page's application."""
+    return page_app(reading(model), studies, TOKEN, frozenset([HOST]), settings, archive)
+
+
 @contextmanager
 def opened(model, studies, settings=None):
     """The page as a browser sees it that has opened the printed link."""
-    app = page_app(model, studies, TOKEN, frozenset([HOST]), settings)
+    app = app_of(model, studies, settings)
     headers = {"Origin": f"http://{HOST}"}
     with TestClient(app, base_url=f"http://{HOST}", headers=headers) as client:
         client.get("/", params={"token": TOKEN})
@@ -50,7 +56,7 @@ def give(client, *folders):
     return answer.json()["id"]
 
 
-def wait_for(client, job, *states, seconds=60):
+def wait_for(client, job, *states, seconds=300):
     """Until it stands in one of some states; its standing."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

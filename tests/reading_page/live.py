@@ -8,8 +8,18 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from cystgrid.page.reading import take_up_reader
+from cystgrid.page.watched import Watched
+
+
+@cache
+def reading(model):
+    """The process that reads studies with a model; all tests of a session share it."""
+    return Watched(take_up_reader, model).__enter__()
 
 
 @dataclass
@@ -60,8 +70,26 @@ class Live:
         status = int(first.split()[1]) if first else 0
         return status, dict(line.lower().split(": ", 1) for line in lines), body
 
-    def ask(self, path, method="GET", token=True, body=b"", **headers):
+    def children(self):
+        """Processes of its own, by number."""
+        name = f"/proc/{self.process.pid}/task"
+        return {
+            int(number)
+            for thread in Path(name).iterdir()
+            for number in (thread / "children").read_text().split()
+        }
+
+    def begun(self, path, body, **headers):
+        """A connection on which a request was sent, and nothing received."""
+        line = socket.create_connection(("127.0.0.1", self.port), 20)
+        line.sendall(self._request(path, "POST", True, body, headers))
+        return line
+
+    def ask(self, path, method="GET", token=True, body=b"", timeout=20, **headers):
         """One request, its path sent as it is."""
+        return self.raw(self._request(path, method, token, body, headers), timeout=timeout)
+
+    def _request(self, path, method, token, body, headers):
         stated = {"Host": f"127.0.0.1:{self.port}", "Connection": "close"}
         if token:
             stated["Cookie"] = f"cystgrid-{self.port}={self.token}"
@@ -69,7 +97,7 @@ class Live:
             stated["Content-Length"] = str(len(body))
         stated |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = [f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in stated.items() if v)]
-        return self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from starlette.testclient import TestClient
 
 from cystgrid.pacs.archive import open_archive
 from cystgrid.pacs.settings import PacsSettings
-from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
 from pacs.conftest import orthanc, running_orthanc  # noqa: F401 (fixtures)
-from reading_page.conftest import HOST, TOKEN, give, opened, read
+from reading_page.conftest import HOST, TOKEN, app_of, give, opened, read
 
 
 @pytest.fixture
@@ -18,8 +17,7 @@ def page_of(orthanc, world, tmp_path):  # noqa: F811
     archive.send(sorted((world / "new/scans/P001").rglob("*.dcm")))
 
     def make(settings=None):
-        app = page_app(world / "model", tmp_path / "studies", TOKEN, frozenset([HOST]), settings,
-                       archive)  # fmt: skip
+        app = app_of(world / "model", tmp_path / "studies", settings, archive)
         headers = {"Origin": f"http://{HOST}", "Authorization": f"Bearer {TOKEN}"}
         return TestClient(app, base_url=f"http://{HOST}", headers=headers)
 

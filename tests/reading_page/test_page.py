@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
-import threading
+import os
+import signal
 import zipfile
+from contextlib import contextmanager, suppress
 
 import nibabel as nib
 import numpy as np
@@ -13,12 +15,11 @@ from PIL import Image
 from pydicom import dcmread, dcmwrite
 
 from cystgrid.page.settings import PageSettings
-from cystgrid.page.worker import Worker
 from cystgrid.predicting import run_predict, single_patient
 from cystgrid.provenance import NOTICE
 from cystgrid.scans.reading import read_scan
-from cystgrid.service import Service
 from reading_page.conftest import BOX, files_of, give, opened, read, wait_for
+from reading_page.live import reading
 
 
 def scans(world, patient="P001"):
@@ -183,27 +184,51 @@ def test_no_other_study_and_no_other_file(page, job):
         assert page.get(path).status_code in (404, 422)
 
 
-def test_cancelling_stops_at_the_next_step_and_the_queue_goes_on(page, world, monkeypatch):
-    hold, held = threading.Event(), threading.Event()
-    explain = Service.explain
+@contextmanager
+def held(model):
+    """Within it, the process that reads studies stands still, wherever it is."""
+    number = reading(model).number
+    os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGCONT)
 
-    def slow(*args, **kwargs):
-        held.set()
-        assert hold.wait(30)
-        return explain(*args, **kwargs)
 
-    monkeypatch.setattr(Service, "explain", slow)
+def test_cancelling_stops_at_the_next_step_and_the_queue_goes_on(page, world):
     one, two = give(page, scans(world)), give(page, scans(world, "P002"))
-    for job in (one, two):
-        page.post(f"/api/studies/{job}/run", json={"box": BOX})
-    assert held.wait(30)
-    assert page.get(f"/api/studies/{two}").json()["ahead"] == 1
-    assert "Waiting: 1 before" in page.get(f"/studies/{two}").text
-    page.post(f"/api/studies/{one}/cancel")
-    hold.set()
+    with held(world / "model"):
+        for job in (one, two):
+            page.post(f"/api/studies/{job}/run", json={"box": BOX})
+        wait_for(page, one, "running")
+        assert page.get(f"/api/studies/{two}").json()["ahead"] == 1
+        assert "Waiting: 1 before" in page.get(f"/studies/{two}").text
+        page.post(f"/api/studies/{one}/cancel")
+        assert page.get(f"/api/studies/{one}").json()["state"] == "cancelling"
     assert wait_for(page, one, "cancelled", "done")["state"] == "cancelled"
     assert wait_for(page, two, "done")["state"] == "done"
     assert page.get(f"/api/studies/{one}/result").status_code == 404
+
+
+@pytest.mark.parametrize(("asked", "state"), [(False, "failed"), (True, "cancelled")])
+def test_a_killed_reader_costs_its_study_alone(page, world, asked, state):
+    one, two = give(page, scans(world)), give(page, scans(world, "P002"))
+    with held(world / "model"):
+        for job in (one, two):
+            page.post(f"/api/studies/{job}/run", json={"box": BOX, "methods": ["rollout"]})
+        wait_for(page, one, "running")
+        if asked:
+            page.post(f"/api/studies/{one}/cancel")
+        before = reading(world / "model").number
+        os.kill(before, signal.SIGKILL)
+        found = wait_for(page, one, "failed", "cancelled", "done")
+        assert found["state"] == state
+        assert "Run it again" in found["error"] or asked
+        assert page.get("/").status_code == 200
+        assert wait_for(page, two, "done", "failed")["state"] == "done"
+        assert reading(world / "model").number not in (None, before)
+        os.kill(reading(world / "model").number, 0)
 
 
 def test_a_full_queue_says_when_to_come_again(world, tmp_path):
@@ -224,7 +249,6 @@ def test_a_restart_in_the_middle_reads_to_the_same_answer(done, world, tmp_path,
     expected = client.get(f"/api/studies/{finished}/result").json()["probabilities"]
     with opened(world / "model", tmp_path / "s") as first:
         # the page ends as if its machine had gone: nothing is told to the database
-        monkeypatch.setattr(Worker, "_read", lambda self, job: self._ending.wait())
         monkeypatch.setattr("cystgrid.page.jobs.Jobs.end", lambda *_: None)
         job = give(first, scans(world))
         first.post(f"/api/studies/{job}/run", json={"box": BOX})

@@ -5,8 +5,7 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from cystgrid.page.app import page_app
-from reading_page.conftest import HOST, TOKEN, give, opened, read
+from reading_page.conftest import HOST, TOKEN, app_of, give, opened, read
 
 schemathesis = pytest.importorskip("schemathesis")
 HEADERS = {"Host": HOST, "Origin": f"http://{HOST}", "Authorization": f"Bearer {TOKEN}"}
@@ -21,7 +20,7 @@ def schema(world, tmp_path_factory):
     with opened(world / "model", folder) as client:
         job = give(client, world / "new/scans/P001")
         assert read(client, job)["state"] == "done"
-    app = page_app(world / "model", folder, TOKEN, frozenset([HOST]))
+    app = app_of(world / "model", folder)
     return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=HEADERS), job
 
 

@@ -6,14 +6,13 @@ import pytest
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from cystgrid.page.app import page_app
 from cystgrid.page.settings import PageSettings
-from reading_page.conftest import HOST, TOKEN, opened
+from reading_page.conftest import HOST, TOKEN, app_of, opened
 
 
 @pytest.fixture
 def app(world, tmp_path):
-    return page_app(world / "model", tmp_path / "studies", TOKEN, frozenset([HOST]))
+    return app_of(world / "model", tmp_path / "studies")
 
 
 def addresses(app):

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cystgrid.grids.forms import Form
 from cystgrid.grids.tiling import central_start, untile
 from cystgrid.scans.volume import Affine, Array, Volume
+
+if TYPE_CHECKING:  # the page shows heights without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -24,6 +22,7 @@ from cystgrid.explanations.checks.lesions import COVERED, lesion_slices
 from cystgrid.explanations.placing import Window, slice_heights
 from cystgrid.explanations.shares import height_text
 from cystgrid.outputs.grids import DISPLAY_PERCENTILES, pixel_aspect
+from cystgrid.outputs.relevance_scale import EVEN, map_colours, map_scale
 from cystgrid.outputs.style import (
     LINE_INCHES,
     SMALLEST_TEXT,
@@ -33,19 +32,6 @@ from cystgrid.outputs.style import (
 )
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.scans.volume import Array
-
-COLOURS = "inferno"
-"""Perceptually uniform, its lightness rising throughout: read alike with any colour vision."""
-
-EVEN, MOST = 1.0, 8.0
-"""The scale, logarithmic, in even shares: less than an even share is not drawn, more than 8 looks
-like 8. Fixed, so that no map is made loud by its own scaling; a flat map shows nothing."""
-
-DARKEST = 0.3
-"""Where of the colours the scale begins: below, they are as dark as what is not drawn."""
-
-MOST_OPAQUE = 0.8
-"""Of the colour over the scan, at the scale's end; it falls to 0 at an even share."""
 
 LESION = "#56B4E9"
 """Sky blue: told apart from every colour of the scale, with any colour vision."""
@@ -175,7 +161,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
     show(grey, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     if panel.values is not None:
         shown = montage(_of(panel.values, panel.window))
-        show(np.where(shown > EVEN, shown, np.nan), cmap=_colours(), norm=_scale())
+        show(np.where(shown > EVEN, shown, np.nan), cmap=map_colours(), norm=map_scale())
     _outline(axis, panel, across, down)
     _label(axis, panel, across, down)
 
@@ -207,41 +193,8 @@ def _label(axis: Axes, panel: Panel, across: int, down: int) -> None:
         axis.axhline(edge, color="white", linewidth=0.4)
 
 
-def _scale() -> LogNorm:
-    return LogNorm(EVEN, MOST, clip=True)
-
-
-def _colours() -> ListedColormap:
-    steps = np.linspace(0, 1, 256)
-    colours = relevance_colours(steps)
-    colours[:, 3] = MOST_OPAQUE * np.sqrt(steps)
-    return ListedColormap(colours)
-
-
-def map_pixels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """``(row, column, 4)`` to lay on a scan: nothing up to an even share, then the scale's colours.
-
-    Args:
-        values: ``(row, column)`` in even shares; NaN is not drawn.
-    """
-    shown = np.where(values > EVEN, values, np.nan)
-    colours = _colours()(_scale()(np.ma.masked_invalid(shown)))
-    return np.asarray(np.rint(colours * 255), dtype=np.uint8)
-
-
-def scale_pixels(width: int = 128) -> NDArray[np.uint8]:
-    """``(1, width, 4)`` opaque: the scale's colours from ``EVEN`` to ``MOST``."""
-    colours = relevance_colours(np.linspace(0, 1, width))[None]
-    return np.asarray(np.rint(colours * 255), dtype=np.uint8)
-
-
-def relevance_colours(steps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The scale's colours ``(..., 4)``, opaque, of places 0-1 on it."""
-    return np.asarray(matplotlib.colormaps[COLOURS](DARKEST + (1 - DARKEST) * steps))
-
-
 def _draw_scale(figure: Figure, axes: NDArray[np.object_]) -> None:
-    mappable = ScalarMappable(norm=_scale(), cmap=_colours())
+    mappable = ScalarMappable(norm=map_scale(), cmap=map_colours())
     bar = figure.colorbar(mappable, ax=axes.ravel().tolist(), fraction=0.04, aspect=30, pad=0.01)
     bar.ax.set_facecolor(BAR_GREY)
     ticks = [1, 2, 4, 8]

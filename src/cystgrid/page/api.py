@@ -8,7 +8,6 @@ from fastapi import APIRouter, Body
 from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 
-from cystgrid.explanations.relevance import METHODS
 from cystgrid.page.address import JobId
 from cystgrid.page.jobs import Job, Jobs
 from cystgrid.page.receiving import UPLOAD_SCHEMA, receive_study
@@ -48,18 +47,19 @@ class Standing(BaseModel):
 
 
 @router.get("/model", summary="The model that reads")
-def model(http: HttpRequest) -> dict[str, Any]:
-    """Its classes, the scans it takes, the maps it can make."""
-    reader = site_of(http).reader
+def told_model(http: HttpRequest) -> dict[str, Any]:
+    """Its classes, the scans it takes and how they must be prepared, the maps it can make."""
+    model = site_of(http).model
     return {
         "notice": NOTICE,
-        "model": reader.model.name,
-        "inputs": reader.model.inputs,
-        "sha256": reader.model.sha256,
-        "classes": reader.model.classes,
-        "modalities": reader.model.preparation.modalities,
-        "methods": {name: METHODS[name].about for name in reader.methods},
-        "usual_methods": reader.usual_methods,
+        "model": model.name,
+        "inputs": model.inputs,
+        "sha256": model.sha256,
+        "classes": model.classes,
+        "modalities": model.preparation.modalities,
+        "methods": {method.name: method.about for method in model.methods},
+        "usual_methods": model.usual_methods,
+        "preparation": model.preparation.model_dump(mode="json"),
     }
 
 

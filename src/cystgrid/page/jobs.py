@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,12 +167,24 @@ class Jobs:
             found = database.execute(f"SELECT COUNT(*) FROM jobs WHERE {condition}", values)
             return int(found.fetchone()[0])
 
-    def queue(self, job: str, patient_key: str, request: dict[str, Any]) -> bool:
-        """Ask for a study to be read; False if it is being read already."""
-        return self._move(
-            job, RUNNABLE, State.QUEUED, patient_key=patient_key, request=json.dumps(request),
-            queued=time.time(), begun=None, ended=None, stage="", done=0, total=0, error="",
-        )  # fmt: skip
+    def queue(
+        self, job: str, patient_key: str, request: dict[str, Any], most: int = sys.maxsize
+    ) -> bool:
+        """Ask for a study to be read.
+
+        Returns:
+            Whether it waits now: not if it is being read already, or if ``most`` wait.
+        """
+        with self._open() as database:
+            changed = database.execute(
+                "UPDATE jobs SET state = ?, patient_key = ?, request = ?, queued = ?, begun = NULL,"
+                " ended = NULL, stage = '', done = 0, total = 0, error = '' WHERE id = ?"
+                f" AND state IN ({_marks(RUNNABLE)})"
+                f" AND (SELECT COUNT(*) FROM jobs WHERE state IN ({_marks(BUSY)})) < ?",
+                (State.QUEUED, patient_key, json.dumps(request), time.time(), job, *RUNNABLE,
+                 *BUSY, most),
+            )  # fmt: skip
+        return changed.rowcount == 1
 
     def next(self) -> Job | None:
         """Take the study that has waited longest; it is running from here on."""

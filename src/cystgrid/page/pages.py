@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from cystgrid.explanations.relevance import METHODS
 from cystgrid.page.address import JobId, SeriesKey
 from cystgrid.page.jobs import Job, State
 from cystgrid.page.pictures import frame_of
@@ -34,7 +33,7 @@ def index(http: Request) -> str:
     """Where a study is dropped, and those there are."""
     site = site_of(http)
     rows = [(job, site.study(job.id), _told(site, job)) for job in site.jobs.all()]
-    return render("index.html.j2", rows=rows, reader=site.reader, archive=site.archive is not None)
+    return render("index.html.j2", rows=rows, model=site.model, archive=site.archive is not None)
 
 
 @router.post("/studies")
@@ -129,7 +128,7 @@ def instructions(http: Request) -> str:
     """What the page does and does not, and its HTTP interface."""
     routes = [(path, sorted(found), next(iter(found.values())).get("summary", ""))
               for path, found in http.app.openapi()["paths"].items()]  # fmt: skip
-    return render("help.html.j2", routes=routes, reader=site_of(http).reader)
+    return render("help.html.j2", routes=routes, model=site_of(http).model)
 
 
 def _told(site: Site, job: Job) -> Result | None:
@@ -152,7 +151,7 @@ def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | No
         held: what its upload holds.
         taken: series that were just chosen, before those asked for last and those of the headers.
     """
-    preparation = site.reader.model.preparation
+    preparation = site.model.preparation
     asked = Asked.model_validate(job.request) if job.request else Asked()
     chosen = {
         name: given if (given := taken.get(name)) is not None else
@@ -172,8 +171,8 @@ def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | No
         "proposed": proposed, "masks": masks,
         "box": dict(zip(EDGES, box, strict=True)), "frame": frame,
         "modalities": preparation.modalities, "preparation": preparation,
-        "methods": [METHODS[name] for name in site.reader.methods],
-        "usual": asked.methods or site.reader.usual_methods,
+        "methods": site.model.methods,
+        "usual": asked.methods or site.model.usual_methods,
     }  # fmt: skip
     return render("choice.html.j2", **values)
 
@@ -192,5 +191,5 @@ def _result_page(site: Site, job: Job, held: Study, sent: str) -> str:
         job=job, study=held, result=result, asked=asked, ground=ground, others=others,
         archive=site.archive is not None, sent=sent, shown=shown,
         frame=frame_of(site.reference(job.id, ground)), viewer=has_viewer(),
-        modalities=[n for n in site.reader.model.preparation.modalities if getattr(asked, n)],
+        modalities=[n for n in site.model.preparation.modalities if getattr(asked, n)],
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cystgrid.outputs.relevance import EVEN, MOST, relevance_colours
+from cystgrid.outputs.relevance_scale import EVEN, MOST, relevance_colours
 from cystgrid.page.planes import Axis, Frame, plane
 from cystgrid.scans.reading import read_scan
 from cystgrid.scans.volume import Volume

@@ -13,10 +13,10 @@ import numpy as np
 from cystgrid.cohort.manifest import Patient
 from cystgrid.dicom_results import DicomResults
 from cystgrid.errors import ScanError
-from cystgrid.evaluation.model_calibration import Calibration
 from cystgrid.explanations.relevance import METHODS
 from cystgrid.outputs.explanation import PICTURE, Explanation, account_of, write_maps
 from cystgrid.outputs.prediction import draw_answer
+from cystgrid.page.facts import MethodFacts, ModelFacts
 from cystgrid.page.results import Calibrated, MapRecord, Result, write_result
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import file_name
@@ -52,6 +52,16 @@ class Reader:
         """The best default, and the first that tells the classes apart."""
         specific = [name for name in self.methods if METHODS[name].class_specific]
         return tuple(dict.fromkeys([*self.methods[:1], *specific[:1]]))
+
+    def facts(self) -> ModelFacts:
+        """What the page must know of the model."""
+        model = self.model
+        return ModelFacts(
+            model.name, model.inputs, model.sha256, model.classes, model.preparation,
+            model.calibration,
+            tuple(MethodFacts(name, METHODS[name].about) for name in self.methods),
+            self.usual_methods,
+        )  # fmt: skip
 
     def read(
         self, patient: Patient, methods: Sequence[str], folder: Path, on_stage: OnStage
@@ -105,7 +115,9 @@ class Reader:
             members=len(self.model.members),
             classes=self.model.classes,
             probabilities=tuple(reading.answer.probabilities.tolist()),
-            calibrated=self._calibrated(reading),
+            calibrated=Calibrated.of(
+                self.model.calibration, self.model.classes, reading.answer.probabilities
+            ),
             flags=reading.answer.flags,
             reference=reference_modality(self.model, reading.prepared),
             region=_bounds(reading.prepared),
@@ -115,18 +127,6 @@ class Reader:
             dicom=dicom,
             no_dicom=why_not,
             seconds=round(seconds, 1),
-        )
-
-    def _calibrated(self, reading: Reading) -> Calibrated | None:
-        calibration = Calibration.of(self.model.calibration)
-        if calibration is None:
-            return None
-        probabilities = reading.answer.probabilities
-        return Calibrated(
-            probabilities=tuple(calibration.calibrated(probabilities).tolist()),
-            inside=calibration.in_set(probabilities, self.model.classes),
-            coverage=1 - calibration.error_rate,
-            note=calibration.note(),
         )
 
     def _dicom(

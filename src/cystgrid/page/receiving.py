@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -18,27 +18,28 @@ FIELD = "files"
 MOST_FIELDS = 20
 """Beside the files: a form of ours has fewer."""
 
-UPLOAD_SCHEMA = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {
-                        FIELD: {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "DICOM files, zip archives of them, NIfTI files.",
-                        }
-                    },
-                }
-            }
-        },
+
+def form_schema(**parts: dict[str, Any]) -> dict[str, Any]:
+    """Of a body with these parts, all required, for the API's description.
+
+    It is not FastAPI that reads such a body: it is bounded as it comes.
+    """
+    whole = {"type": "object", "required": list(parts), "properties": parts}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": whole}},
+        }
     }
-}
-"""Of the request's body, for the API's description: it is read here, not by FastAPI."""
+
+
+UPLOAD_SCHEMA = form_schema(
+    files={
+        "type": "array",
+        "items": {"type": "string", "format": "binary"},
+        "description": "DICOM files, zip archives of them, NIfTI files.",
+    }
+)
 
 
 async def receive_study(http: Request, site: Site) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cystgrid.provenance import json_text, write_text
 from cystgrid.settings import Settings
@@ -47,6 +51,27 @@ class Calibrated(Settings):
     inside: tuple[str, ...]
     coverage: float
     note: str
+
+    @classmethod
+    def of(
+        cls,
+        calibration: dict[str, Any] | None,
+        classes: tuple[str, ...],
+        probabilities: NDArray[np.float64],
+    ) -> Self | None:
+        """By the ``calibration`` of a model; None for one that was never calibrated."""
+        # it takes seconds to import, and only the processes that answer come here
+        from cystgrid.evaluation.model_calibration import Calibration
+
+        learned = Calibration.of(calibration)
+        if learned is None:
+            return None
+        return cls(
+            probabilities=tuple(learned.calibrated(probabilities).tolist()),
+            inside=learned.in_set(probabilities, classes),
+            coverage=1 - learned.error_rate,
+            note=learned.note(),
+        )
 
 
 class Result(Settings):

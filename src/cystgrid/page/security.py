@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
@@ -56,11 +56,17 @@ class Access:
         token: of this start.
         hosts: values of ``Host`` that mean this server, in lower case, with the port.
         max_body_bytes: of one request.
+        smaller: bounds of single paths.
     """
 
     token: str
     hosts: frozenset[str]
     max_body_bytes: int
+    smaller: Mapping[str, int] = field(default_factory=dict)
+
+    def most_bytes(self, path: str) -> int:
+        """Of the body of a request for a path."""
+        return min(self.max_body_bytes, self.smaller.get(path, self.max_body_bytes))
 
     @property
     def cookie(self) -> str:
@@ -93,11 +99,12 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, shielded)
             return
-        most, stated = self.access.max_body_bytes, Headers(scope=scope).get("content-length", "0")
+        most = self.access.most_bytes(scope["path"])
+        stated = Headers(scope=scope).get("content-length", "0")
         if not stated.isascii() or not stated.isdigit() or int(stated) > most:
             await _refused(413, _too_large(most))(scope, receive, shielded)
             return
-        await self.app(scope, self._bounded(receive), shielded)
+        await self.app(scope, _bounded(receive, most), shielded)
 
     def _answer(self, scope: Scope) -> Response | None:
         """A refusal, or the redirect that turns the link's token into a cookie; None: go on."""
@@ -130,28 +137,29 @@ class Gate:
         )
         return answer
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """The body, refused once more has come than may, whatever its length claims.
 
-        A sender who leaves it unfinished and says nothing more is not waited for.
-        """
-        taken, whole = 0, False
+def _bounded(receive: Receive, most: int) -> Receive:
+    """The body, refused once more has come than may, whatever its length claims.
 
-        async def counted() -> Message:
-            nonlocal taken, whole
-            if whole:  # what is waited for now is that the browser goes away
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), SILENT_SECONDS)
-            except TimeoutError:
-                raise HTTPException(408, "The upload stopped in the middle.") from None
-            whole = not message.get("more_body", False)
-            taken += len(message.get("body", b""))
-            if taken > self.access.max_body_bytes:
-                raise HTTPException(413, _too_large(self.access.max_body_bytes))
-            return message
+    A sender who leaves it unfinished and says nothing more is not waited for.
+    """
+    taken, whole = 0, False
 
-        return counted
+    async def counted() -> Message:
+        nonlocal taken, whole
+        if whole:  # what is waited for now is that the browser goes away
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), SILENT_SECONDS)
+        except TimeoutError:
+            raise HTTPException(408, "The upload stopped in the middle.") from None
+        whole = not message.get("more_body", False)
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise HTTPException(413, _too_large(most))
+        return message
+
+    return counted
 
 
 def _too_large(most: int) -> str:

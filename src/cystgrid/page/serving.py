@@ -16,14 +16,17 @@ from cystgrid.locking import sole_writer
 from cystgrid.pacs.archive import Archive
 from cystgrid.page.app import page_app
 from cystgrid.page.jobs import FOLDER_MODE
+from cystgrid.page.reading import take_up_reader
 from cystgrid.page.settings import PageSettings
 from cystgrid.page.waiting import HeadInTime
+from cystgrid.page.watched import Watched
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")
 TOKEN_BYTES = 32
-MOST_CONNECTIONS = 100
-"""At a time; a browser opens six. Further ones get 503."""
+MOST_CONNECTIONS = 300
+"""At a time; a browser opens six, and as many more as may wait to be graded are no harm. Further
+ones get 503."""
 
 KEPT_SECONDS = 5
 """A connection between two requests."""
@@ -57,10 +60,11 @@ def serve_page(
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it tells of bodies
     token = secrets.token_urlsafe(TOKEN_BYTES)
     studies.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-    with sole_writer(studies), _listening(port) as listener:
+    reading = Watched(take_up_reader, model)
+    with sole_writer(studies), _listening(port) as listener, reading:
         number = listener.getsockname()[1]
         hosts = frozenset(f"{host}:{number}" for host in HOSTS)
-        app = page_app(model, studies, token, hosts, settings, archive)
+        app = page_app(reading, studies, token, hosts, settings, archive)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -9,9 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
 from cystgrid.pacs.archive import Archive
+from cystgrid.page.facts import ModelFacts
 from cystgrid.page.finding import find_study
+from cystgrid.page.grader import Grader
 from cystgrid.page.jobs import Job, Jobs, State
-from cystgrid.page.reader import Reader
 from cystgrid.page.requests import Request, asked_patient
 from cystgrid.page.results import RESULT, Result, read_result
 from cystgrid.page.settings import PageSettings
@@ -20,7 +21,7 @@ from cystgrid.page.worker import Worker
 from cystgrid.preparation.patient import check_complete
 from cystgrid.provenance import digest
 
-RETRY_SECONDS = "60"
+RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,17 @@ class Site:
     Attributes:
         settings: bounds.
         jobs: every study.
-        reader: the model.
-        worker: that reads the studies.
+        model: that reads and grades, without its networks.
+        worker: that has the studies read.
+        grader: before which prepared patients wait.
         archive: where studies can be taken from and results sent to; None without one.
     """
 
     settings: PageSettings
     jobs: Jobs
-    reader: Reader
+    model: ModelFacts
     worker: Worker
+    grader: Grader
     archive: Archive | None = None
 
     def job(self, job: str) -> Job:
@@ -88,7 +91,7 @@ class Site:
             HTTPException: 503, with the time after which to try again.
         """
         if self.jobs.kept() >= self.settings.max_studies:
-            raise _busy(f"{self.settings.max_studies} studies are kept; delete some of them first.")
+            raise busy(f"{self.settings.max_studies} studies are kept; delete some of them first.")
 
     def add(self, job: str, folder: Path, names: dict[str, str]) -> Study:
         """Look through an upload, and keep it.
@@ -114,26 +117,38 @@ class Site:
             HTTPException: 503 where too many wait, 409 where it is being read already.
         """
         found, place = self.job(job), self.jobs.place(job)
+        self._refuse_long()
         study = read_study(place)
         key = found.patient_key
         if patient and not study.patient:
             key = digest(["typed", patient])
             write_study(study.model_copy(update={"patient": patient, "patient_key": key}), place)
-        preparation = self.reader.model.preparation
+        preparation = self.model.preparation
         asked = asked_patient(request, study, place, key, preparation.modalities)
         check_complete(asked, preparation)
-        unknown = set(request.methods) - set(self.reader.methods)
+        unknown = set(request.methods) - {method.name for method in self.model.methods}
         if unknown:
             raise HTTPException(422, "There is no such method for this model.")
-        if self.jobs.waiting() >= self.settings.max_waiting:
-            raise _busy(f"{self.settings.max_waiting} studies are waiting; try again in a minute.")
-        if not self.jobs.queue(job, key, request.model_dump(mode="json")):
+        most = self.settings.max_waiting
+        if not self.jobs.queue(job, key, request.model_dump(mode="json"), most):
+            self._refuse_long()
             raise HTTPException(409, "This study is being read already.")
         self.worker.wake()
 
+    def _refuse_long(self) -> None:
+        """Refuse another reading where too many wait.
 
-def _busy(sentence: str) -> HTTPException:
-    return HTTPException(503, sentence, {"Retry-After": RETRY_SECONDS})
+        Raises:
+            HTTPException: 503, with the time after which to try again.
+        """
+        if self.jobs.waiting() >= self.settings.max_waiting:
+            raise busy(f"{self.settings.max_waiting} studies are waiting.")
+
+
+def busy(sentence: str, seconds: int = RETRY_SECONDS) -> HTTPException:
+    """The answer to whoever came at a time when it cannot be done, and when to come again."""
+    again = "in a minute" if seconds == RETRY_SECONDS else f"in {seconds} s"
+    return HTTPException(503, f"{sentence} Try again {again}.", {"Retry-After": str(seconds)})
 
 
 def site_of(http: HttpRequest) -> Site:

@@ -1,36 +1,34 @@
-"""One thread that owns the model and reads the studies that wait, one at a time."""
+"""One thread that gives the studies that wait to the process that reads them, one at a time."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 
 from cystgrid.errors import CystgridError
 from cystgrid.page.jobs import Job, Jobs, State
-from cystgrid.page.reader import Reader
-from cystgrid.page.report import write_report
-from cystgrid.page.requests import Request, asked_patient
-from cystgrid.page.results import RESULT
-from cystgrid.page.studies import read_study
+from cystgrid.page.watched import DiedError, Watched
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 5.0
-"""Between looks at an empty queue, should a wake-up be lost."""
+LOOK_SECONDS = 1.0
+"""Between looks at whether the process lives, and at the queue should a wake-up be lost."""
 
-BUG = "A bug in cystgrid ({}); please report it with the text in the terminal."
-
-
-class StoppedError(Exception):
-    """The study was cancelled, or the page ends."""
+DIED = (
+    "The process that read this study ended in the middle: it was killed, or the memory ran out. "
+    "Run it again."
+)
 
 
 class Worker:
-    """Reads studies until it is told to end."""
+    """Has studies read until it is told to end.
 
-    def __init__(self, jobs: Jobs, reader: Reader) -> None:
-        self.jobs, self.reader = jobs, reader
+    Attributes:
+        process: that reads; its own model.
+    """
+
+    def __init__(self, jobs: Jobs, process: Watched) -> None:
+        self.jobs, self.process = jobs, process
         self._more, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
 
@@ -43,54 +41,38 @@ class Worker:
         """There is a new study."""
         self._more.set()
 
-    def stop(self, timeout: float | None = None) -> None:
-        """End after the step at hand; a study that is being read will begin anew."""
+    def stop(self) -> None:
+        """End now; a study that is being read will begin anew when the page does."""
         self._ending.set()
         self._more.set()
-        self._thread.join(timeout)
+        self.process.interrupt()
+        self._thread.join()
 
     def _run(self) -> None:
         while not self._ending.is_set():
             self._more.clear()
-            job = self.jobs.next()
+            job = self.jobs.next() if self._ready() else None
             if job is None:
-                self._more.wait(IDLE_SECONDS)
+                self._more.wait(LOOK_SECONDS)
             else:
-                self.work(job)
+                self._read(job)
 
-    def work(self, job: Job) -> None:
-        """Read one study, and say how it ended."""
+    def _ready(self) -> bool:
+        """Whether the process lives; one that died is begun anew."""
         try:
-            self._read(job)
-        except StoppedError:
-            if not self._ending.is_set():
-                self.jobs.end(job.id, State.CANCELLED)
-        except CystgridError as error:
-            self.jobs.end(job.id, State.FAILED, str(error.naming(lambda _: "file")))
-        except Exception as error:
-            # neither message nor traceback: both may hold a path or a patient's name
-            log.error("study %s: %s", job.id, type(error).__name__)
-            log.debug("", exc_info=error)
-            self.jobs.end(job.id, State.FAILED, BUG.format(type(error).__name__))
-        else:
-            self.jobs.end(job.id, State.DONE)
+            self.process.stand_by()
+        except (DiedError, CystgridError) as error:
+            log.error("the process that reads studies does not begin: %s", type(error).__name__)
+            return False
+        return True
 
     def _read(self, job: Job) -> None:
-        place = self.jobs.place(job.id)
-        study, request = read_study(place), Request.model_validate(job.request)
-        modalities = self.reader.model.preparation.modalities
-        patient = asked_patient(request, study, place, job.patient_key, modalities)
-        fresh = place / "reading"
-        shutil.rmtree(fresh, ignore_errors=True)
-
-        def on_stage(stage: str, done: int, total: int) -> None:
-            if self._ending.is_set() or not self.jobs.progress(job.id, stage, done, total):
-                raise StoppedError
-
-        methods = request.methods or self.reader.usual_methods
-        result = self.reader.read(patient, methods, fresh, on_stage)
-        write_report(result, fresh)
-        if not self.jobs.progress(job.id, "Finishing", 1, 1):
-            raise StoppedError
-        shutil.rmtree(place / RESULT, ignore_errors=True)
-        fresh.rename(place / RESULT)
+        try:
+            self.process.call(self.jobs.folder, job)
+        except DiedError:
+            if self._ending.is_set():
+                return
+            found = self.jobs.get(job.id)
+            if found is not None and found.state is State.CANCELLING:
+                self.jobs.end(job.id, State.CANCELLED)
+            self.jobs.end(job.id, State.FAILED, DIED)

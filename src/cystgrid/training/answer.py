@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -33,11 +34,12 @@ class Answer:
     @classmethod
     def of(cls, model: DeployedModel, prepared: PreparedPatient) -> Self:
         """Grade one patient, alone: its last digits do not depend on who else is asked for."""
-        return cls(
-            prepared.patient,
-            prepared.center,
-            prepared.label,
-            prepared.flags,
-            prepared.alignment,
-            model.probabilities([prepared])[0],
+        return cls.several(model, [prepared])[0]
+
+    @classmethod
+    def several(cls, model: DeployedModel, prepared: Sequence[PreparedPatient]) -> tuple[Self, ...]:
+        """Grade patients together, in one pass: sooner done, and equal but for the last digits."""
+        return tuple(
+            cls(one.patient, one.center, one.label, one.flags, one.alignment, probabilities)
+            for one, probabilities in zip(prepared, model.probabilities(prepared), strict=True)
         )

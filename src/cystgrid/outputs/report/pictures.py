@@ -14,7 +14,8 @@ from PIL import Image
 from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.explanations.placing import Window
 from cystgrid.outputs.quality.pictures import outline_path
-from cystgrid.outputs.relevance import map_pixels, montage, scale_pixels
+from cystgrid.outputs.relevance import montage
+from cystgrid.outputs.relevance_scale import map_pixels, scale_pixels
 from cystgrid.outputs.report.model import Figure, Layer
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.scans.volume import Array

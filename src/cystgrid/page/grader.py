@@ -1,0 +1,142 @@
+"""Prepared patients that wait to be graded: bounded, and taken together as soon as may be.
+
+Nothing waits for company: whoever is there when the process is free goes into one pass. Under load
+the passes are full, and a lone request is answered at once.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from cystgrid.errors import CystgridError
+from cystgrid.page.grading import Outcome
+from cystgrid.page.watched import DiedError, Watched
+from cystgrid.preparation.patient import PreparedPatient
+
+TOGETHER = 16
+"""Patients in one pass, at most: more gain nothing, and the last of them waits for all."""
+
+LOOK_SECONDS = 1.0
+"""Between looks at whether the process lives."""
+
+
+class FullError(Exception):
+    """As many wait as may; ``seconds``, whole ones, until there should be room."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Grader:
+    """The queue before the process that grades; the process begins with the first who asks.
+
+    Attributes:
+        process: that grades; its own model.
+        most: that may wait, beside those in the pass under way.
+    """
+
+    def __init__(self, process: Watched, most: int) -> None:
+        self.process, self.most = process, most
+        self._waiting: deque[tuple[PreparedPatient, Future[Outcome]]] = deque()
+        self._change = threading.Condition()
+        self._ending = False
+        self._thread: threading.Thread | None = None
+        self._pass_seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def refuse_full(self) -> None:
+        """For a look before anything is taken in.
+
+        Raises:
+            FullError: as many wait as may.
+        """
+        if len(self._waiting) >= self.most:
+            passes = len(self._waiting) / TOGETHER
+            raise FullError(max(math.ceil(passes * self._pass_seconds), 1))
+
+    def ask(self, prepared: PreparedPatient) -> Future[Outcome]:
+        """The answer to come. Cancelling it gives the place free, until it is in a pass.
+
+        It ends in ``DiedError`` if the process dies over it, in ``CystgridError`` if it does not
+        begin.
+
+        Raises:
+            FullError: as many wait as may.
+        """
+        asked: Future[Outcome] = Future()
+        with self._change:
+            self.refuse_full()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="grader", daemon=True)
+                self._thread.start()
+            self._waiting.append((prepared, asked))
+            asked.add_done_callback(self._leave)
+            self._change.notify()
+        return asked
+
+    def stop(self) -> None:
+        """End now; whoever waits still is told that the process died."""
+        with self._change:
+            self._ending = True
+            self._change.notify()
+        self.process.interrupt()
+        if self._thread is not None:
+            self._thread.join()
+        self._fail(self._taken(self.most), DiedError())
+        self.process.stop()
+
+    def _leave(self, asked: Future[Outcome]) -> None:
+        """Give the place free of one who does not wait any more."""
+        if asked.cancelled():
+            with self._change:
+                for place in [each for each in self._waiting if each[1] is asked]:
+                    self._waiting.remove(place)
+
+    def _run(self) -> None:
+        patience = None  # until the first one asks
+        while not self._ending:
+            with self._change:
+                self._change.wait_for(lambda: self._waiting or self._ending, patience)
+            try:
+                self.process.stand_by()
+            except (DiedError, CystgridError) as error:
+                patience = None  # the next one to ask lets it try again
+                self._fail(self._taken(self.most), error)
+            else:
+                patience = LOOK_SECONDS
+                self._grade(self._taken(TOGETHER))
+
+    def _taken(self, most: int) -> list[tuple[PreparedPatient, Future[Outcome]]]:
+        """Those who have waited longest and wait still; from here on none can be cancelled."""
+        with self._change:
+            head = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        return [each for each in head if each[1].set_running_or_notify_cancel()]
+
+    def _grade(self, taken: Sequence[tuple[PreparedPatient, Future[Outcome]]]) -> None:
+        if not taken:
+            return
+        begun = time.monotonic()
+        try:
+            outcomes = self.process.call([prepared for prepared, _ in taken])
+        except DiedError as error:
+            self._fail(taken, error)
+            return
+        self._pass_seconds = time.monotonic() - begun
+        for (_, asked), outcome in zip(taken, outcomes, strict=True):
+            asked.set_result(outcome)
+
+    def _fail(
+        self, taken: Sequence[tuple[PreparedPatient, Future[Outcome]]], error: Exception
+    ) -> None:
+        for _, asked in taken:
+            asked.set_exception(error)
