@@ -63,6 +63,9 @@ RECOVERED = 2.0
 SETTLED = 0.1
 """Seconds after a kill in which answers from before may still come."""
 
+LOOK = 3.0
+"""Seconds between looks at whether answers come again."""
+
 TOLERANCE = 1e-3
 """Between an answer in a pass with others and alone, in bfloat16 or float32."""
 
@@ -283,8 +286,7 @@ def measure_kills(model: Path, prepared: Path, kills: int) -> list[Line]:
             asyncio.run(each_once(page, requests[:8], 4))
             (number,) = page.children() - reading
             begun, told = asyncio.run(_killed(page, requests, number))
-            after = [each.at for each in told if each.status == 200 and each.at > begun + SETTLED]
-            back.append(min(after) - begun)
+            back.append(min(_back(begun, told)))
             errors.append(sum(each.status != 200 for each in told))
     return [
         Line("killed process: until the next answer", "s", statistics.median(back), low=min(back),
@@ -295,12 +297,23 @@ def measure_kills(model: Path, prepared: Path, kills: int) -> list[Line]:
 
 
 async def _killed(page: Page, requests: Sequence[bytes], number: int) -> tuple[float, list[Told]]:
-    """When the process was killed, and all answers from before to 15 s after."""
-    now = time.perf_counter()
-    asking = asyncio.create_task(in_turn(page, requests, 8, now + 17))
-    await asyncio.sleep(2)
-    os.kill(number, signal.SIGKILL)
-    return time.perf_counter(), await asking
+    """When the process was killed, and all answers until some time after the next good one."""
+    told: list[Told] = []
+    killed = 0.0
+    while not killed or not _back(killed, told):
+        asking = asyncio.create_task(in_turn(page, requests, 8, time.perf_counter() + LOOK))
+        if not killed:
+            await asyncio.sleep(LOOK / 2)
+            os.kill(number, signal.SIGKILL)
+            killed = time.perf_counter()
+        told += await asking
+    return killed, told
+
+
+def _back(killed: float, told: Sequence[Told]) -> list[float]:
+    """Seconds from a kill to every good answer after it."""
+    since = [each.at - killed for each in told if each.status == 200]
+    return [each for each in since if each > SETTLED]
 
 
 def timed(what: str, work: Callable[[], object]) -> None:
