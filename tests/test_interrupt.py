@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cystgrid.cohort.phantom import write_phantom_cohort
+from cystgrid.training.job import STATE
 from cystgrid.training.state_file import read_told
 
 INTERRUPTED = 130
@@ -102,10 +103,9 @@ def test_ctrl_c_puts_trainings_away_and_they_go_on(prepared, tmp_path, engine):
 
 def stopped_training(prepared, folder, *engine):
     """Steps that each training had taken when it was put away."""
-    process = start(*crossval(prepared, folder), *engine, script=FIRST_STATE)
-    before = states(folder)
-    wait_for(lambda: len(states(folder)) >= (1 if "0" in engine else 2), process)
-    wait_for(lambda: states(folder) != before, process)
+    began = time.time()
+    process = start(*crossval(prepared, folder), *engine, "--quiet", script=FIRST_STATE)
+    wait_for(lambda: written(folder, began) >= (1 if "0" in engine else 2), process)
     time.sleep(1.0)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=120)
@@ -116,7 +116,7 @@ def stopped_training(prepared, folder, *engine):
 @pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX systems")
 def test_a_second_ctrl_c_ends_the_workers_now(prepared, tmp_path):
     process = start(*crossval(prepared, tmp_path), "--workers", "2", script=FIRST_STATE)
-    wait_for(lambda: len(states(tmp_path)) == 2, process)
+    wait_for(lambda: written(tmp_path, 0) == 2, process)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
@@ -132,15 +132,21 @@ def crossval(prepared, folder):
 
 def states(folder):
     """Steps taken, by training."""
-    found = sorted(folder.glob("run/jobs/*/*/*/state.safetensors"))
+    found = sorted(folder.glob(f"run/jobs/*/*/*/{STATE}"))
     return {path: read_told(path)["courses"][0]["taken"] for path in found}
 
 
-def wait_for(condition, process, seconds=120):
+def written(folder, since):
+    """How many trainings were put away since then."""
+    return sum(path.stat().st_mtime > since for path in folder.glob(f"run/jobs/*/*/*/{STATE}"))
+
+
+def wait_for(condition, process, seconds=300):
     last = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < last
+        if process.poll() is not None or time.monotonic() > last:
+            process.kill()
+            pytest.fail(str(process.communicate()))
         time.sleep(0.1)
 
 
