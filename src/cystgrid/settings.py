@@ -57,6 +57,13 @@ def _as_settings_error(model: type[BaseModel], error: ValidationError, where: st
         return SettingsError(
             f"{where}: {key}", got="an unknown key", expected="a known one", do=hint
         )
+    if first["type"] == "missing":
+        return SettingsError(
+            f"{where}: {key}",
+            got="no such key",
+            expected="one, for it has no default",
+            do="add it and run again" + more,
+        )
     return SettingsError(
         f"{where}: {key}",
         got=_shown(key, first["input"]),

@@ -46,6 +46,7 @@ def test_what_is_left_out_has_its_default_and_paths_are_relative_to_the_file(tmp
     ("text", "told"),
     [
         (toml("dicomweb", dimse=DIMSE), "a table [dicomweb]"),
+        ('[dicomweb]\nurl = "https://a.example"\n', "protocol: got no such key, expected one, for"),
         (toml("ftp", dimse=DIMSE), "'dicomweb' or 'dimse'"),
         (toml("dicomweb", dicomweb={"url": "file:///etc/passwd"}), "http or https"),
         (toml("dicomweb", dicomweb={"url": "http://169.254.169.254/x"}), "link-local"),

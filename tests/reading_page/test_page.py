@@ -290,6 +290,14 @@ def test_forms_alone_do_it_too(page, world):
     assert wait_for(page, job, "done", "failed")["state"] == "done"
     text = page.get(f"/studies/{job}").text
     assert "The model's answer" in text.replace("&#39;", "'")
+    result = page.get(f"/api/studies/{job}/result").json()
+    inside = (result["calibrated"] or {"inside": []})["inside"]
+    _, predicted = max(zip(result["probabilities"], result["classes"], strict=True))
+    possible = [name for name in inside if name != predicted]
+    told = f", and {' and '.join(possible)} cannot be ruled out</h2>"
+    assert (told if possible else f"{predicted}</h2>") in text
+    assert " on T1+T2 early (" in text
+    assert (f"{' and '.join(possible)} not ruled out" in page.get("/").text) == bool(possible)
     assert page.post(f"/studies/{job}/delete").status_code == 422
     page.post(f"/studies/{job}/delete", data={"sure": "yes"})
     assert page.get(f"/studies/{job}").status_code == 404

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cystgrid import __version__
+from cystgrid.evaluation.predictions import INPUT_NAMES
 from cystgrid.explanations.shares import height_text
 from cystgrid.provenance import NOTICE, sha256_bytes
 
@@ -28,6 +29,8 @@ def _environment() -> Environment:
     )
     environment.filters["when"] = _when
     environment.filters["height"] = height_text
+    environment.filters["inputs"] = lambda name: INPUT_NAMES.get(name, name)
+    environment.filters["flag"] = _flag
     environment.globals.update(notice=NOTICE, version=__version__, asset=_asset)
     return environment
 
@@ -46,6 +49,11 @@ def _asset(name: str) -> str:
     """Address of a static file, another one for other content."""
     content = (files("cystgrid.page") / "static" / name).read_bytes()
     return f"/static/{name}?v={sha256_bytes(content)[:8]}"
+
+
+def _flag(text: str) -> str:
+    """What preparation flagged, for a reader who calls a region no ``roi``."""
+    return text.replace("roi: ", "Region: ", 1)
 
 
 def _when(seconds: float) -> str:

@@ -51,14 +51,22 @@ async function walk(entry, files) {
   }
 }
 
+function refuse(sentence) {
+  bar.hidden = true;
+  told.classList.add("fault");
+  told.textContent = sentence;
+}
+
 function send(files) {
   if (busy) return;
   upload.hidden = false;
   if (!files.length) {
-    told.textContent = "There was no file in it.";
+    refuse("There was no file in it.");
     return;
   }
   busy = true;
+  bar.hidden = false;
+  told.classList.remove("fault");
   const body = new FormData();
   for (const file of files) body.append("files", file, file.name);
   const request = new XMLHttpRequest();
@@ -76,11 +84,11 @@ function send(files) {
     busy = false;
     const answer = request.response ?? {};
     if (request.status === 201) location.assign(`/studies/${answer.id}`);
-    else told.textContent = answer.error ?? `Not taken (${request.status}).`;
+    else refuse(answer.error ?? `Not taken (${request.status}).`);
   });
   request.addEventListener("error", () => {
     busy = false;
-    told.textContent = "The page's program does not answer: is it still running?";
+    refuse("The page's program does not answer: is it still running?");
   });
   request.open("POST", "/api/studies");
   request.responseType = "json";

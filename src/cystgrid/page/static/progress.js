@@ -28,7 +28,9 @@ async function look() {
 
 function tell(now) {
   steps.max = now.total || 1;
-  steps.value = now.done;
+  // without a value the bar moves by itself: the first step takes most of the time
+  if (now.done) steps.value = now.done;
+  else steps.removeAttribute("value");
   const usual = now.usual === null ? "" : `, usually about ${Math.ceil(now.usual)} s`;
   clock.textContent = now.seconds === null ? "" : `${now.seconds.toFixed(0)} s${usual}`;
   const waiting = now.ahead ? `Waiting: ${now.ahead} before this one` : "Waiting";
