@@ -22,7 +22,7 @@ from measuring import Report, markdown, read_report
 from cystgrid.provenance import versions
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("training", "preparation", "prediction", "engines")
+BENCHMARKS = ("training", "preparation", "prediction", "load", "engines")
 """Scripts that write a report with ``--json FILE``, in the order in which a user waits for them."""
 
 HISTORY = "## History"

@@ -107,9 +107,11 @@ def serving(model, studies, *options):
                str(model), "-o", str(studies), "--port", "0", *map(str, options)]  # fmt: skip
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
-    found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stdout)))
-    yield Live(found[0], server)
-    server.send_signal(signal.SIGINT)
-    _, told = server.communicate(timeout=30)
+    try:
+        found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stdout)))
+        yield Live(found[0], server)
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, told = server.communicate(timeout=60)
     assert server.returncode == 0, told
     assert told == "", told[:2000]  # neither warnings nor names
