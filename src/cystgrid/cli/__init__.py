@@ -3,6 +3,8 @@
 Heavy imports happen inside the verbs that need them, so that ``--help`` answers at once.
 """
 
+import signal
+
 from cystgrid.cli import (  # noqa: F401 (each adds its verbs to the app)
     cohort,
     explain,
@@ -23,4 +25,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process ends, with its own exit code

@@ -42,6 +42,13 @@ class JourneysOrder(TyperGroup):
         known = super().list_commands(ctx)
         return sorted(known, key=lambda name: [*self.VERBS, *known].index(name))
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; a Ctrl-C before it begins, or while it ends, is answered as any other."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            end_stopped(str(ctx.invoked_subcommand))
+
 
 app = typer.Typer(
     name="cystgrid",
@@ -88,6 +95,17 @@ def fail(code: int, line: str) -> NoReturn:
     raise typer.Exit(code)
 
 
+def end_stopped(name: str) -> NoReturn:
+    """End a verb that was stopped; a further Ctrl-C does not garble that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resumes = name in RESUMES
+    line = "stopped; the same command goes on where it was" if resumes else "stopped"
+    try:
+        fail(INTERRUPTED, line)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def verb(function: Callable[P, None]) -> Callable[P, None]:
     """Turn what goes wrong in a verb into one line on stderr and the contract's exit code."""
 
@@ -98,12 +116,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends; one more would only garble it
-            resumes = function.__name__ in RESUMES
-            fail(
-                INTERRUPTED,
-                "stopped; the same command goes on where it was" if resumes else "stopped",
-            )
+            end_stopped(function.__name__)
         except BrokenPipeError:  # the reader of what is printed, `head` say, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
