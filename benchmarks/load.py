@@ -39,7 +39,7 @@ from load_clients import (
     requests_of,
     serving,
 )
-from measuring import Line, report, seconds
+from measuring import Line, markdown, report, seconds
 
 from cystgrid.cohort.phantom import write_phantom_cohort
 from cystgrid.cohorts import run_prepare
@@ -365,7 +365,9 @@ def main() -> None:
             "kills": lambda: measure_kills(first, prepared, asked.kills),
         }  # fmt: skip
         for part in asked.only.split(","):
+            before = len(lines)
             timed(part, lambda part=part: lines.extend(parts[part]()))
+            sys.stderr.write(f"{markdown(lines[before:])}\n")  # a long run may be cut short
     report(lines, asked.json)
 
 

@@ -107,6 +107,7 @@ async def _or_gone(http: HttpRequest, asked: Future[Outcome]) -> Future[Outcome]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             raise ClientDisconnect
+        answer.exception()  # looked at here, that asyncio does not report it; told by ``asked``
         return asked
     finally:
         gone.cancel()
