@@ -197,7 +197,13 @@ def test_workers_change_no_byte_of_the_answers(world, model, tmp_path):
     ("words", "code", "says"),
     [
         (["prepare", "nowhere.csv", "-o", "out"], 3, "error: nowhere.csv: got no such file"),
-        (["crossval", "nowhere", "-o", "out"], 3, "got no such file"),
+        (["crossval", "nowhere", "-o", "out"], 3, "nowhere: got no such folder, expected prepared"),
+        (
+            ["crossval", ".", "-o", "out"],
+            3,
+            "got a folder without prepared.json, expected prepared",
+        ),
+        (["train", __file__, "-o", "out"], 3, "test_cli.py: got a file, expected prepared data"),
         (["crossval", "nowhere", "-o", "out", "--study", "no.toml"], 3, "no readable file"),
         (["tables", "nowhere.csv"], 3, "nowhere.csv"),
         (["predict", "nowhere", "cohort.csv", "-o", "out"], 3, "model.json"),

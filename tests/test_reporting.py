@@ -208,7 +208,7 @@ def test_without_maps_the_cases_are_there_all_the_same(run, tmp_path):
     ("words", "code", "says"),
     [
         (["nowhere"], 3, "run.json: got no such file, expected the run.json of a cross-validation"),
-        (["RUN", "--prepared", "nowhere"], 3, "got no such file, expected prepared data"),
+        (["RUN", "--prepared", "nowhere"], 3, "got no such folder, expected prepared data"),
         (["RUN", "--model", "nothing"], 2, "--model: got 'nothing', expected one of"),
         (["RUN", "-o", "RUN/run.json"], 3, "got something that cystgrid did not write"),
         (["RUN", "--cases", "-1"], 2, "--cases"),

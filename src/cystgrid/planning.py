@@ -194,7 +194,8 @@ def plan_tables(plan: Plan) -> list[Table]:
     if plan.finished is not None:
         return [trained]
     slots = max(plan.trainings.workers, 1)
-    timed = Table("machines like this one", title=f"Time, {slots} trainings at a time on each")
+    together = f"{slots} training{'s' if slots > 1 else ''} at a time on each"
+    timed = Table("machines like this one", title=f"Time, {together}")
     for name in ("start", "trainings", "tables and figures", "in all"):
         timed.add_column(name, justify="right")
     for count in DEVICES:

@@ -117,7 +117,7 @@ def _bytes(path: Path) -> bytes:
 def _check_size(path: Path) -> None:
     if not path.is_file():
         raise CohortError(
-            path, got="no such file", expected="the table that belongs there", do="check the folder"
+            path, got="no such file", expected="the table that belongs there", do="check the path"
         )
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise _too_large(path, f"{path.stat().st_size} bytes", f"{MAX_TABLE_BYTES}")

@@ -195,6 +195,17 @@ def write_index(folder: Path, settings: PreparationSettings, cards: dict[str, st
     write_json(folder / INDEX, {**index, "sha256": digest(index)})
 
 
+def _not_prepared(folder: Path) -> StoreError:
+    """What is said of a place that was never prepared into, by what lies there."""
+    got = f"a folder without {INDEX}" if folder.is_dir() else "a file"
+    return StoreError(
+        folder,
+        got=got if folder.exists() else "no such folder",
+        expected="prepared data: the folder that cystgrid prepare wrote",
+        do="run cystgrid prepare COHORT.CSV -o PREPARED, and give PREPARED",
+    )
+
+
 def read_index(folder: Path) -> dict[str, Any]:
     """``prepared.json`` without its checksum.
 
@@ -289,7 +300,9 @@ class Store:
     @classmethod
     def _read(cls, folder: Path) -> Self:
         path = folder / INDEX
-        index_sha256 = remembered_sha256(path) if path.is_file() else ""
+        if not path.is_file():
+            raise _not_prepared(folder)
+        index_sha256 = remembered_sha256(path)
         index = read_index(folder)
         if index.get("schema") != SCHEMA:
             raise StoreError(

@@ -67,7 +67,7 @@ def entries(folder: Path) -> list[Path]:
             folder,
             got=f"no folder that can be read ({error.strerror})",
             expected="a folder of the data set",
-            do="check that SRC is the data set's own folder and is complete",
+            do="check that SRC is the data set's own folder and is complete (docs/layouts.md)",
         ) from error
 
 
