@@ -15,16 +15,7 @@ install: $(VENV)/.installed ## install cystgrid and its development tools into .
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	@why="$(if $(filter no,$(LOCKED)),LOCKED=no,$$($(BIN)/python -m release.lock --serves))" || exit 1; \
-	if [ -z "$$why" ]; then \
-	  echo "Installing what requirements.lock pins, each file by its sha256" && \
-	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock && \
-	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
-	else \
-	  echo "Not by requirements.lock ($$why): the newest packages that pyproject.toml allows" && \
-	  $(BIN)/python -m pip install --quiet --upgrade pip && \
-	  $(BIN)/python -m pip install --quiet --editable '.[dev]'; \
-	fi
+	$(BIN)/python -m release.install $(if $(filter no,$(LOCKED)),--newest)
 	touch $@
 
 demo: install ## scans in, Table I out: phantoms, ViT and ResNet18, minutes on two cores

@@ -78,15 +78,10 @@ def compiled(upgrade: bool) -> str:
 
 
 def main() -> None:
-    """Write requirements.lock, or say whether it serves this machine."""
+    """Write requirements.lock."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--upgrade", action="store_true", help="take the newest of everything")
-    parser.add_argument("--serves", action="store_true", help="only say why it does not serve here")
-    asked = parser.parse_args()
-    if asked.serves:
-        sys.stdout.write(serves())
-        return
-    text = compiled(asked.upgrade)
+    text = compiled(parser.parse_args().upgrade)
     LOCK.write_text(text, "utf-8")
     pins = re.findall(r"^\S+==", text, re.MULTILINE)
     sys.stdout.write(f"{LOCK.name}: {len(pins)} packages, {text.count('--hash=')} files\n")
