@@ -13,8 +13,10 @@ from pathlib import Path
 import fault_kills
 from fault_world import World, contents
 
-LONGEST = 8.0
-"""Seconds from the start of a run to the loss of a node, at most: a run takes about so long."""
+from cystgrid.training.job import STATE
+
+LONGEST = 4.0
+"""Seconds from the first state of a training to the loss of a node, at most."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Loss:
 
 
 def campaign(world: World, runs: int, seed: int, tell) -> list[Loss]:
-    """So many runs, each on a head and two nodes of which one or two are killed and replaced."""
+    """So many runs, each on a head and three nodes of which one or two are killed."""
     alone = world.folder / "alone"
     _crossval(world, alone, None)
     found = []
@@ -81,20 +83,23 @@ def _crossval(world: World, run: Path, address: str | None) -> None:
 def _one(world: World, nodes, expected, lot: random.Random) -> Loss:
     """One run, whose nodes are killed while it goes on."""
     run = world.folder / f"lost-{lot.random()}"
-    alive = [nodes.add_node(num_cpus=1) for _ in range(2)]
-    moments = sorted(lot.uniform(0.5, LONGEST) for _ in range(lot.randint(1, 2)))
+    alive = [nodes.add_node(num_cpus=1) for _ in range(3)]
+    moments = sorted(lot.uniform(0.0, LONGEST) for _ in range(lot.randint(1, 2)))
     put_away: list[int] = []
 
+    def states():
+        return list(run.glob(f"jobs/*/*/*/{STATE}"))
+
     def lose():
+        while not states():
+            time.sleep(0.01)
         began = time.monotonic()
         for moment in moments:
             time.sleep(max(began + moment - time.monotonic(), 0))
-            lost = alive.pop(lot.randrange(len(alive)))
-            alive.append(nodes.add_node(num_cpus=1))
-            put_away.append(len(list(run.glob("jobs/*/*/*/state.safetensors"))))
-            nodes.remove_node(lost, allow_graceful=False)
+            put_away.append(len(states()))
+            nodes.remove_node(alive.pop(lot.randrange(len(alive))), allow_graceful=False)
 
-    loser = threading.Thread(target=lose)
+    loser = threading.Thread(target=lose, daemon=True)
     loser.start()
     _crossval(world, run, nodes.address)
     loser.join()
