@@ -28,7 +28,7 @@ WAIT = 1.0
 def sole_writer(folder: Path) -> Iterator[None]:
     """Within it, no other process that asks writes into the folder; it is made if need be.
 
-    What killed commands left half written is taken away first.
+    What killed commands left half written is taken away first, and in the end what lost nodes left.
 
     Raises:
         StoreError: another process writes there, or the folder cannot be written.
@@ -52,12 +52,17 @@ def sole_writer(folder: Path) -> Iterator[None]:
             do="choose another folder, or check permissions and free space",
         ) from error
     try:
-        for path in half_written(folder):
-            with suppress(OSError):
-                path.unlink()
+        _clear(folder)
         yield
+        _clear(folder)
     finally:
         _leave(folder, lock)
+
+
+def _clear(folder: Path) -> None:
+    for path in half_written(folder):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _leave(folder: Path, lock: BaseFileLock) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import fault_kills
 from fault_world import World, contents
 
+from cystgrid.locking import sole_writer
 from cystgrid.training.job import STATE
 
 LONGEST = 4.0
@@ -71,11 +72,12 @@ def _crossval(world: World, run: Path, address: str | None) -> None:
     study = Study.read(world.folder / "study.toml")
     before, nested.run_training = nested.run_training, fault_kills.often
     try:
-        nested.cross_validate(
-            world.folder / "prepared", run, study.recipe(), study.splits, quiet=True,
-            workers=0 if address is None else None,
-            cluster=None if address is None else Cluster(address),
-        )  # fmt: skip
+        with sole_writer(run):
+            nested.cross_validate(
+                world.folder / "prepared", run, study.recipe(), study.splits, quiet=True,
+                workers=0 if address is None else None,
+                cluster=None if address is None else Cluster(address),
+            )  # fmt: skip
     finally:
         nested.run_training = before
 

@@ -105,6 +105,8 @@ def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool, say: Say
     go_on(missing, engine.site, say)
     title = f"{len(missing)} of {len(jobs)} trainings"
     run_jobs(missing, run_training, engine, title=title, quiet=quiet)
+    for job in missing:
+        job.keep.forget()  # a node that was lost may have written once more
 
 
 def write_outcome(
