@@ -10,8 +10,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from cystgrid.errors import CystgridError
 from cystgrid.page.grading import Outcome
@@ -48,34 +49,41 @@ class Grader:
         self._ending = False
         self._thread: threading.Thread | None = None
         self._pass_seconds = 0.0
+        self._coming = 0
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
+        """How many wait, with those who are still being taken in."""
+        return len(self._waiting) + self._coming
 
-    def refuse_full(self) -> None:
-        """For a look before anything is taken in.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one whose body is still to come; ``ask`` within it, or it is free again.
+
+        Taking a patient in costs time, so nobody is taken in for whom there is no place.
 
         Raises:
             FullError: as many wait as may.
         """
-        if len(self._waiting) >= self.most:
-            passes = len(self._waiting) / TOGETHER
-            raise FullError(max(math.ceil(passes * self._pass_seconds), 1))
+        with self._change:
+            if self.waiting >= self.most:
+                passes = self.waiting / TOGETHER
+                raise FullError(max(math.ceil(passes * self._pass_seconds), 1))
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._coming -= 1
 
     def ask(self, prepared: PreparedPatient) -> Future[Outcome]:
         """The answer to come. Cancelling it gives the place free, until it is in a pass.
 
         It ends in ``DiedError`` if the process dies over it, in ``CystgridError`` if it does not
         begin.
-
-        Raises:
-            FullError: as many wait as may.
         """
         asked: Future[Outcome] = Future()
         with self._change:
-            self.refuse_full()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="grader", daemon=True)
                 self._thread.start()

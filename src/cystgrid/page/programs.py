@@ -63,8 +63,8 @@ async def grade(http: HttpRequest) -> Graded:
     """
     site = site_of(http)
     try:
-        site.grader.refuse_full()  # before the body is read
-        asked = site.grader.ask(await _received(http, site))
+        with site.grader.place():
+            asked = site.grader.ask(await _received(http, site))
     except FullError as error:
         raise busy("Too many requests are waiting.", error.seconds) from None
     return _told(await _or_gone(http, asked))
@@ -78,9 +78,9 @@ async def _received(http: HttpRequest, site: Site) -> PreparedPatient:
     """
     async with http.form(max_files=3, max_fields=3) as form:
         card, crop, settings = [await _part(form, name) for name in (CARD, CROP, SETTINGS)]
-        return await run_in_threadpool(
-            handed_patient, card, crop, settings.decode("utf-8", "replace"), site.model.preparation
-        )
+        told = settings.decode("utf-8", "replace"), site.model.preparation
+        async with site.looking:
+            return await run_in_threadpool(handed_patient, card, crop, *told)
 
 
 async def _part(form: FormData, name: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from asyncio import Semaphore
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -23,6 +24,9 @@ from cystgrid.provenance import digest
 
 RETRY_SECONDS = 60
 
+LOOKED_AT_ONCE = 2
+"""Prepared patients: more threads that look at them would keep the page from answering others."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -35,6 +39,7 @@ class Site:
         worker: that has the studies read.
         grader: before which prepared patients wait.
         archive: where studies can be taken from and results sent to; None without one.
+        looking: held while a prepared patient is looked at.
     """
 
     settings: PageSettings
@@ -43,6 +48,7 @@ class Site:
     worker: Worker
     grader: Grader
     archive: Archive | None = None
+    looking: Semaphore = field(default_factory=lambda: Semaphore(LOOKED_AT_ONCE))
 
     def job(self, job: str) -> Job:
         """A study's row.
