@@ -1,6 +1,7 @@
 """What several parts' tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,11 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("figures")
         for line in sorted(seen):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal's program has it: a shell's job in the background would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

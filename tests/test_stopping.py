@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 import cystgrid.verifying.verify as verifying
 from cystgrid.cli import app, common
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 STOPPED = (130, "stopped\n")
 
 

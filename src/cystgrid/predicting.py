@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cystgrid.cohort.manifest import Patient, asked_patients, is_box
-from cystgrid.errors import CohortError, ScanError, path_text
+from cystgrid.cohort.shown_paths import whereabouts
+from cystgrid.errors import CohortError, ScanError
 from cystgrid.preparation.new_patients import Refusal, preparing
 from cystgrid.progress import progress_bar
 from cystgrid.provenance import NOTICE
@@ -46,7 +47,7 @@ def _placed(name: str, reference: str | None) -> str | None:
     if not path_part(reference).exists():
         raise CohortError(
             name,
-            got=f"nothing at {path_text(path_part(reference))}",
+            got="nothing there" + whereabouts(reference, Path(), ""),
             expected="a mask, or x0,x1,y0,y1,z0,z1 in mm"
             if name == "roi"
             else "a NIfTI file, a DICOM folder or FOLDER#SeriesInstanceUID",

@@ -56,7 +56,7 @@ def test_a_rules_file_is_read_and_its_mistakes_are_named(tmp_path):
         ("[t1]\ninclude = ['(']\n", "regular expressions"),
         ("[t2]\nvolume = -1\n", "a number from 0"),
         ("[t2]\nmin_slices = 9\nmax_slices = 8\n", "no larger than max_slices"),
-        ("t1 = [", "expected TOML"),
+        ("t1 = [", "at its end: got invalid value"),
     ]:
         path.write_text(text)
         with pytest.raises(SettingsError, match=named.replace("(", r"\(")):

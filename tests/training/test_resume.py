@@ -206,7 +206,7 @@ def test_short_trainings_write_no_state_and_slow_writes_are_seldom(prepared, kee
 
 
 def test_ctrl_c_puts_the_training_away_after_the_step_and_a_second_ends_it_now(
-    prepared, keep, monkeypatch
+    prepared, keep, monkeypatch, ctrl_c
 ):
     task = make_task()
     steps = []
