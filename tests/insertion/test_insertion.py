@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cystgrid.cli import app
 from cystgrid.cohort.phantom.disease import Cyst, Disease
 from cystgrid.cohort.phantom.shapes import Ellipsoid, Tube
-from cystgrid.insertion.blend import Levels, blend, measure
+from cystgrid.insertion.blend import Levels, blend, measure, shading
 from cystgrid.insertion.covers import cover
 from cystgrid.insertion.gland import course_in_box, course_in_mask, grow
 from cystgrid.provenance import sha256_file
@@ -152,7 +152,8 @@ def test_inside_it_is_fluid_with_noise_and_outside_every_voxel_stays_what_it_was
 def test_levels_are_the_scans_own():
     scan = abdomen()
     covers = cover(one_cyst((20, 0, 0), 12), scan)
-    levels, field = measure(scan, covers, "t2")
+    field = shading(scan)
+    levels = measure(scan, field, covers, "t2")
     assert levels.noise == pytest.approx(8, rel=0.35)
     assert levels.fluid == pytest.approx(360, rel=0.15)
     assert field.shape == scan.shape

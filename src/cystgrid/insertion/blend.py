@@ -41,26 +41,32 @@ class Levels:
     noise: float
 
 
-def measure(scan: Volume, covers: Covers, modality: str) -> tuple[Levels, Array]:
-    """The scan's own levels, and its bias field.
-
-    Args:
-        scan: canonical.
-        covers: where lesions are to lie: the tissue there is what solid parts look like.
-        modality: ``t1`` or ``t2``.
+def shading(scan: Volume) -> Array:
+    """A canonical scan's bias field, on its grid; seconds.
 
     Raises:
         ScanError: no tissue to measure.
     """
     with one_itk_thread():
-        field = bias_field(scan, N4Settings())
+        return bias_field(scan, N4Settings())
+
+
+def measure(scan: Volume, field: Array, covers: Covers, modality: str) -> Levels:
+    """The scan's own levels.
+
+    Args:
+        scan: canonical.
+        field: its bias field.
+        covers: where lesions are to lie: the tissue there is what solid parts look like.
+        modality: ``t1`` or ``t2``.
+    """
     even = scan.voxels / field
     body = even[body_mask(scan.voxels, thick_axis(scan))]
     here = even[covers.box]
     touched = here[covers.fluid > 0]
     tissue = float(np.median(touched if touched.size else here))
     fluid = float(np.percentile(body, FLUID_PERCENTILE[modality]))
-    return Levels(fluid, tissue, _noise(even, covers, thick_axis(scan))), field
+    return Levels(fluid, tissue, _noise(even, covers, thick_axis(scan)))
 
 
 def _noise(even: Array, covers: Covers, thick: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +12,15 @@ from numpy.typing import NDArray
 from cystgrid.cohort.manifest import Patient, box_edges, is_box
 from cystgrid.cohort.phantom.disease import Disease, Label
 from cystgrid.cohort.phantom.shapes import Vector
-from cystgrid.insertion.blend import blend, measure
+from cystgrid.insertion.blend import blend, measure, shading
 from cystgrid.insertion.covers import Covers, cover
 from cystgrid.insertion.gland import course_in_box, course_in_mask, grow
 from cystgrid.preparation.patient import check_complete, read_scans
 from cystgrid.preparation.placement import Placement, place
 from cystgrid.preparation.region import mask_centres
-from cystgrid.preparation.settings import PreparationSettings
+from cystgrid.preparation.settings import Modality, PreparationSettings
 from cystgrid.provenance import digest
-from cystgrid.scans.volume import Volume
+from cystgrid.scans.volume import Array, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +51,12 @@ class Host:
     Attributes:
         patient: of the manifest.
         placement: scans and region.
+        fields: each scan's bias field: of all copies the same.
     """
 
     patient: Patient
     placement: Placement
+    fields: Mapping[Modality, Array]
 
     @classmethod
     def read(cls, patient: Patient, settings: PreparationSettings) -> Host:
@@ -63,7 +66,9 @@ class Host:
             CystgridError: a scan or a region that cannot be used, named by its column.
         """
         check_complete(patient, settings)
-        return cls(patient, place(patient, read_scans(patient, settings), settings))
+        placement = place(patient, read_scans(patient, settings), settings)
+        fields = {name: shading(scan) for name, scan in placement.scans.items()}
+        return cls(patient, placement, fields)
 
     def insert(self, label: Label, number: int, seed: int) -> Inserted:
         """Lesions of one class.
@@ -80,8 +85,8 @@ class Host:
         covers: dict[str, Covers] = {}
         for name, scan in self.placement.scans.items():
             covers[name] = cover(disease, scan)
-            levels, field = measure(scan, covers[name], name)
-            scans[name] = blend(scan, covers[name], levels, field, noise)
+            levels = measure(scan, self.fields[name], covers[name], name)
+            scans[name] = blend(scan, covers[name], levels, self.fields[name], noise)
         reference = self.placement.reference
         grid = self.placement.scans[reference]
         lesion = covers[reference].lesion(grid.shape)
