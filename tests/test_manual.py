@@ -5,6 +5,7 @@ file. What needs another's machine is indented or ``text``, and is not run.
 """
 
 import contextlib
+import functools
 import io
 import re
 import shlex
@@ -17,6 +18,7 @@ from openpyxl import Workbook
 from typer.testing import CliRunner
 
 from cystgrid.cli import app
+from cystgrid.cohort import phantom
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,6 +32,9 @@ ELSEWHERE = {
     "pacs": "pacs/test_pacs_settings.py",
 }
 """Pages whose blocks another test runs."""
+
+COARSE = 3.0
+"""The reader's phantoms with pixels so much larger: made and prepared in less time."""
 
 CLASSES = {"normal": 0, "low": 1, "high": 2}
 
@@ -80,6 +85,8 @@ def run(language, title, text):
 
 
 def test_what_a_reader_types_works(tmp_path, monkeypatch, record_property):
+    coarse = functools.partial(phantom.write_phantom_cohort, reduction=COARSE)
+    monkeypatch.setattr(phantom, "write_phantom_cohort", coarse)
     monkeypatch.chdir(tmp_path)
     count = 0
     for page in WALK:

@@ -12,7 +12,7 @@ from controls import window_splits
 from cystgrid.cohort.splits import SplitSettings
 from cystgrid.preparation.store import Store
 from cystgrid.training.outcome import PEERS
-from proofs.conftest import CHANCE, FAST, balanced_accuracy, band, recipe, run
+from proofs.conftest import CHANCE, FAST, SMALL, balanced_accuracy, band, recipe, run
 
 PEOPLE, RUNS, LONG_RUNS = 30, 20, 40
 MARKED, SCANS = 18, 6
@@ -73,10 +73,9 @@ def test_a_persons_mark_is_no_help_by_patient_and_all_of_it_by_window(tmp_path, 
     store = Store.open(together)
     people = [replace(store.load(name), group=name) for name in store.patients]
     apart = write_store(tmp_path / "apart", people, pixels=16)
+    how = recipe((SMALL,), cells=1, epochs=12)
     honest, leaking = (
-        balanced_accuracy(
-            run(prepared, tmp_path / f"run-{prepared.name}", recipe(cells=1, epochs=12), WIDE)
-        )
+        balanced_accuracy(run(prepared, tmp_path / f"run-{prepared.name}", how, WIDE))
         for prepared in (together, apart)
     )
     figure(f"by patient {honest:.2f}, by window {leaking:.2f}")
@@ -88,7 +87,7 @@ def test_twenty_settings_on_noise_flatter_themselves_and_not_the_nested_result(
     tmp_path, figure, long
 ):
     space = {"learning_rate": tuple(float(rate) for rate in np.geomspace(1e-5, 1e-2, 20))}
-    how = recipe(("resnet18",), cells=1, epochs=2, batch=16, search={"space": space})
+    how = recipe((SMALL,), cells=1, epochs=2, batch=16, search={"space": space})
     nested, tuned = [], []
     for seed in range(12 if long else 4):
         labels = permuted(seed)

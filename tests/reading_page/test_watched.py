@@ -44,6 +44,10 @@ def test_it_is_told_of_the_model_and_answers_in_turn(process, tmp_path):
     assert found == {number: 2 * number for number in range(20)}
 
 
+def test_it_gives_way_to_the_page(process):
+    assert os.getpriority(os.PRIO_PROCESS, process.number) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_killed_one_says_so_and_another_takes_its_place(process):
     first = process.number
     asking = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))
@@ -66,6 +70,20 @@ def test_what_it_does_is_ended_and_what_does_nothing_stays(process):
     with pytest.raises(DiedError):
         process.call(-60)
     assert process.number is None
+
+
+def test_it_has_ended_for_everybody_who_waited_for_that(process):
+    """Who interrupts it and who was waiting for its answer see its end at the same time."""
+    for _ in range(5):
+        process.stand_by()
+        enders = [threading.Timer(0.2, process.interrupt) for _ in range(4)]
+        for ender in enders:
+            ender.start()
+        with pytest.raises(DiedError):
+            process.call(-60)
+        assert process.number is None
+        for ender in enders:
+            ender.join()
 
 
 def test_no_model_is_an_error_of_the_start(tmp_path):

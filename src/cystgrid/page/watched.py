@@ -5,6 +5,7 @@ A reading may need more memory than there is, and a library may crash: neither e
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ Work = Callable[..., Any]
 TakeUp = Callable[[Path], tuple[Any, Work]]
 """Of a folder MODEL: what is to be told of it at once, and what answers calls. It imports what it
 needs itself, so that the page need not."""
+
+NICENESS = 5
+"""Of the process: the page, which answers and refuses whoever asks meanwhile, comes first."""
 
 SECONDS_TO_END = 5.0
 """After a kill, for the system to clear it away."""
@@ -46,6 +50,7 @@ class Watched:
         self._line: Connection | None = None
         self._busy = threading.Event()
         self._turn = threading.Lock()
+        self._ending = threading.Lock()  # two that wait for its end would miss it, both
 
     def __enter__(self) -> Self:
         self.stand_by()
@@ -57,8 +62,9 @@ class Watched:
     @property
     def number(self) -> int | None:
         """The process's, for the system; None where there is none."""
-        process = self._process
-        return process.pid if process is not None and process.is_alive() else None
+        with self._ending:
+            process = self._process
+            return process.pid if process is not None and process.is_alive() else None
 
     @property
     def at_work(self) -> bool:
@@ -118,10 +124,10 @@ class Watched:
             self._line = None
 
     def _kill(self) -> None:
-        process = self._process
-        if process is not None:
-            process.kill()
-            process.join(SECONDS_TO_END)
+        with self._ending:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join(SECONDS_TO_END)
 
     @contextmanager
     def _at_work(self) -> Iterator[Connection]:
@@ -145,6 +151,8 @@ class Watched:
 def _serve(line: Connection, take_up: TakeUp, model: Path) -> None:
     """In the process: take the model up, and answer until the page is gone."""
     begin_worker()
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
     try:
         told, work = take_up(model)
     except CystgridError as error:
