@@ -348,6 +348,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="keep phantoms and models here")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # that no page is left behind
     lines: list[Line] = []
     pool = ProcessPoolExecutor(1, get_context("spawn"))  # whose memory and threads are its own
     with tempfile.TemporaryDirectory() as name, pool:
