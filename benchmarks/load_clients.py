@@ -147,6 +147,8 @@ class Client:
         """Send a request and wait for its answer."""
         begun = time.perf_counter()
         try:
+            if self._line is not None and self._line[0].at_eof():
+                self.close()  # the page keeps an idle one for seconds, and no longer
             if self._line is None:
                 self._line = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self._line
