@@ -31,7 +31,7 @@ COPY_BYTES = 512 * 2**20
 
 REPEATS = 5
 SLOW_SECONDS = 2.0
-"""A product that takes longer is by a processor without that arithmetic; a larger one waits in vain."""
+"""Of a product, after which no larger one is tried: the processor has no such arithmetic."""
 
 
 @dataclass(frozen=True)
