@@ -45,7 +45,8 @@ def _flow_table(run: RunFiles, prepared: int | None) -> Table:
         rows.append(("Patients in the manifest", str(flow.rows), FLOW))
         rows += [(f"Left out by label: {label}", f"-{count}", FLOW)
                  for label, count in flow.excluded.items()]  # fmt: skip
-        rows.append(("Refused in preparation", f"-{len(flow.refused)}", FLOW))
+        refused = f"-{len(flow.refused)}" if flow.refused else "0"
+        rows.append(("Refused in preparation", refused, FLOW))
     if prepared is not None:
         rows.append(("Prepared", str(prepared), "prepared.json of PREPARED"))
     tested = {patient for fold in run.splits.outer for patient in fold.test}
