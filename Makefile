@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check docs fuzz faults proofs tables bench format structure lock audit release reproduce clean
+.PHONY: help install demo test suite coverage check docs fuzz faults proofs tables bench format structure lock audit release reproduce clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -21,7 +21,9 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 demo: install ## scans in, Table I out: phantoms, ViT and ResNet18, minutes on two cores
 	$(BIN)/cystgrid demo --output demo
 
-test: install check ## all checks, then all tests
+test: check suite ## all checks, then all tests
+
+suite: install ## all tests, without the checks
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 coverage: install ## all tests, and which lines they do not reach; half as long again
