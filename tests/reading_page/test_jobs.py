@@ -1,12 +1,15 @@
 """Studies in SQLite: what a restart finds, and which step follows which."""
 
 import random
+import sqlite3
+import time
 from statistics import median
 
 import pytest
 
 from cystgrid.errors import StoreError
 from cystgrid.page.jobs import Jobs, State
+from cystgrid.page.worker import Worker
 
 
 def added(jobs):
@@ -117,3 +120,37 @@ def test_what_is_counted_is_what_the_rows_say(jobs):
         took = [job.ended - job.begun for job in rows if job.state is State.DONE]
         assert jobs.usual_seconds() == (round(median(took), 1) if took else None)
     assert seen == set(State)
+
+
+class Reader:
+    """Stands in for the process: the disk is full at the first study, then there is room."""
+
+    def __init__(self):
+        self.asked = []
+
+    def stand_by(self):
+        pass
+
+    def interrupt(self):
+        pass
+
+    def call(self, folder, job):
+        self.asked.append(job.id)
+        if len(self.asked) == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        Jobs(folder).end(job.id, State.DONE)
+
+
+def test_a_full_disk_does_not_end_the_queue(jobs):
+    one, two = added(jobs), added(jobs)
+    for name in (one, two):
+        jobs.queue(name, "key", {})
+    reader = Reader()
+    worker = Worker(jobs, reader)
+    worker.start()
+    last = time.monotonic() + 20
+    while {state(jobs, one), state(jobs, two)} != {State.DONE} and time.monotonic() < last:
+        time.sleep(0.05)
+    worker.stop()
+    assert (state(jobs, one), state(jobs, two)) == (State.DONE, State.DONE)
+    assert reader.asked == [one, one, two]

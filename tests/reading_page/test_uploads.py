@@ -84,3 +84,12 @@ def test_a_damaged_archive_is_refused(tmp_path):
     content[60] ^= 255
     with pytest.raises(ScanError, match="damaged"):
         unpacking(tmp_path / "files").take("a.zip", io.BytesIO(bytes(content)))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_damage_is_damage_however_it_was_packed(tmp_path, compression):
+    content = bytearray(archive(("a", bytes(range(256)) * 40), compression=compression).getvalue())
+    content[40:60] = b"\xff" * 20  # in the member's own bytes
+    (tmp_path / "files").mkdir()
+    with pytest.raises(ScanError, match="damaged or unusual zip archive"):
+        unpacking(tmp_path / "files").take("a.zip", io.BytesIO(bytes(content)))

@@ -86,6 +86,22 @@ def test_it_has_ended_for_everybody_who_waited_for_that(process):
             ender.join()
 
 
+def test_one_that_cannot_be_started_is_tried_again(process, monkeypatch):
+    process.stop()
+
+    def no_memory(self):
+        raise OSError(12, "Cannot allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("multiprocessing.process.BaseProcess.start", no_memory)
+        for _ in range(2):
+            with pytest.raises(DiedError):
+                process.stand_by()
+        assert process.number is None
+    process.stand_by()
+    assert process.call(4) == 8
+
+
 def test_no_model_is_an_error_of_the_start(tmp_path):
     process = Watched(take_up, tmp_path / "none")
     with pytest.raises(StoreError, match="train one"):

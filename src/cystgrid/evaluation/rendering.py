@@ -178,12 +178,13 @@ def with_corrected(
 ) -> Column:
     """``0.011 (0.155)``: p-values, bold where the corrected one lies below a level."""
     return [
-        Cell(UNDEFINED) if pd.isna(p) else Cell(_p(p), f"({_p(other)})", other < bold_below)
+        Cell(UNDEFINED) if pd.isna(p) else Cell(p_text(p), f"({p_text(other)})", other < bold_below)
         for p, other in zip(values, corrected, strict=True)
     ]
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value with the printed digits; a smaller one is said to be below them."""
     least = 10.0**-P_DIGITS
     return f"<{least:.{P_DIGITS}f}" if value < least else f"{value:.{P_DIGITS}f}"
 

@@ -26,13 +26,21 @@ SCALE_PIXELS, TABLE_STEPS = 200, 256
 LEAST_THRESHOLD, MOST_THRESHOLD = EVEN, MOST
 
 
-@lru_cache(maxsize=KEPT_SCANS)
 def opened(reference: str) -> tuple[Volume, float, float]:
-    """A canonical scan and the grey levels it is shown in; files of a study never change.
+    """A canonical scan and the grey levels it is shown in; kept until its file is another.
+
+    Reading a study again puts new maps where the old ones were.
 
     Raises:
         ScanError: it cannot be read.
     """
+    path = Path(reference)
+    seen = path.stat() if path.is_file() else None  # a folder's scan: an upload never changes
+    return _opened(reference, seen and (seen.st_ino, seen.st_mtime_ns, seen.st_size))
+
+
+@lru_cache(maxsize=KEPT_SCANS)
+def _opened(reference: str, version: object) -> tuple[Volume, float, float]:
     scan = read_scan(reference)
     low, high = np.percentile(scan.voxels[::2, ::2], DISPLAY_PERCENTILES)
     return scan, float(low), float(max(high, low + 1e-6))

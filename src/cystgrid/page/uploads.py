@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -16,6 +17,12 @@ from cystgrid.scans.nifti import SUFFIXES
 
 PIECE = 2**20
 ZIP_MAGIC = b"PK\x03\x04"
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+    UnicodeDecodeError,
+)  # fmt: skip
+"""What reading a damaged or unusual archive ends in."""
+
 LONGEST_NAME = 120
 """Characters of a file's name that are kept, to be shown."""
 
@@ -55,11 +62,12 @@ class Unpacking:
                 for member in members:
                     with archive.open(member) as content:
                         self._write(member.filename, _pieces(content))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise ScanError(
-                UPLOAD, got="a damaged or unusual zip archive", expected="a plain zip archive",
-                do="make it again, or drop the folder itself",
-            ) from error  # fmt: skip
+        except DAMAGED as error:
+            raise _damaged() from error
+        except OSError as error:
+            if error.errno is None:  # bz2's word for damage; a full disk has its number
+                raise _damaged() from error
+            raise
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
         if len(self.names) >= self.settings.max_files:
@@ -72,6 +80,13 @@ class Unpacking:
                 if self._bytes > self.settings.max_unpacked_bytes:
                     raise _too_much(f"over {self.settings.max_unpacked_bytes / 2**20:.0f} MiB")
                 file.write(piece)
+
+
+def _damaged() -> ScanError:
+    return ScanError(
+        UPLOAD, got="a damaged or unusual zip archive", expected="a plain zip archive",
+        do="make it again, or drop the folder itself",
+    )  # fmt: skip
 
 
 def _pieces(content: object) -> Iterator[bytes]:

@@ -102,9 +102,14 @@ class Watched:
         self._process = context.Process(
             target=_serve, args=(theirs, self._take_up, self.model), daemon=True
         )
-        with interrupts_held():
-            self._process.start()
-        theirs.close()
+        try:
+            with interrupts_held():
+                self._process.start()
+        except OSError as error:  # no memory, or no process more
+            self._process = None
+            raise DiedError from error
+        finally:
+            theirs.close()
         with self._at_work() as line:
             found = line.recv()
         if isinstance(found, CystgridError):

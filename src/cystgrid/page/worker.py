@@ -49,13 +49,26 @@ class Worker:
         self._thread.join()
 
     def _run(self) -> None:
+        torn = False
         while not self._ending.is_set():
             self._more.clear()
-            job = self.jobs.next() if self._ready() else None
-            if job is None:
+            try:
+                if torn:
+                    self.jobs.resume()  # what was being read then is read again
+                torn, found = False, self._next()
+            except Exception as error:  # a full disk, say: with room again the queue goes on
+                log.error("the queue of studies: %s", type(error).__name__)
+                log.debug("", exc_info=error)
+                found, torn = False, True
+            if not found:
                 self._more.wait(LOOK_SECONDS)
-            else:
-                self._read(job)
+
+    def _next(self) -> bool:
+        """Have the next study read; whether there was one."""
+        job = self.jobs.next() if self._ready() else None
+        if job is not None:
+            self._read(job)
+        return job is not None
 
     def _ready(self) -> bool:
         """Whether the process lives; one that died is begun anew."""

@@ -12,7 +12,7 @@ from cystgrid.differences import ABSENT, differences
 from cystgrid.errors import StoreError
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.predictions import check_predictions, probability_columns
-from cystgrid.evaluation.rendering import csv_text, figure
+from cystgrid.evaluation.rendering import csv_text, figure, p_text
 from cystgrid.evaluation.tables.pairs import TESTS, table4
 from cystgrid.evaluation.uncertainty.pooled import SUMMARY, estimate
 from cystgrid.outputs.quality.model import Count
@@ -289,7 +289,7 @@ def _cells(one: dict[str, float], two: dict[str, float], line: pd.Series) -> Seq
         cells.append(Cell(told, strong=apart))
     for test in TESTS:
         p, holm = line[f"p_{test}"], line[f"p_{test}_holm"]
-        cells.append(Cell("--" if pd.isna(p) else f"{p:.3f} ({holm:.3f})"))
+        cells.append(Cell("--" if pd.isna(p) else f"{p_text(p)} ({p_text(holm)})"))
     return cells
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
 from typing import Any
 
@@ -51,7 +52,7 @@ def _row(jobs: list[dict[str, Any]]) -> tuple[str, ...]:
         return (str(len(jobs)), "--", "--", "--", f"{size:.1f}")
     trained = sum(trial.get("trained", 0) for job in curved for trial in job["trials"])
     chosen = sorted(int(job["selected_epoch"]) for job in curved)
-    middle = chosen[len(chosen) // 2]
+    middle = f"{statistics.median(chosen):g}"
     fallen = sum(bool(job["collapsed"]) for job in curved)
     return (
         str(len(jobs)), str(trained), f"{middle} ({chosen[0]}-{chosen[-1]})",
