@@ -192,10 +192,10 @@ def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:
             left = torch.randn(side, side, device=device).to(dtype)
             right = torch.randn(side, side, device=device).to(dtype)
             first = seconds(lambda a=left, b=right: a @ b)
-            repeats = REPEATS if first < SLOW_SECONDS else 1
-            fastest = min(seconds(lambda a=left, b=right: a @ b) for _ in range(repeats))
+            again = 0 if first > SLOW_SECONDS else REPEATS
+            fastest = min([first, *(seconds(lambda a=left, b=right: a @ b) for _ in range(again))])
             found.append(2 * side**3 / fastest / 1e12)
-            if first >= SLOW_SECONDS:
+            if not again:
                 break
     return max(found)
 

@@ -1,7 +1,8 @@
 """The manual's code blocks run, page after page, in one folder: what a reader types works.
 
 A fenced block is run: ``sh`` as commands, ``python`` as a program, ``toml`` with a title is that
-file. What needs another's machine is indented or ``text``, and is not run.
+file. Phantoms are coarser than the reader's, and nothing else is. What needs another's machine is
+indented or ``text``, and is not run.
 """
 
 import contextlib

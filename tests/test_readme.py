@@ -1,4 +1,4 @@
-"""The README's commands run as they stand there, on a small cohort and a small study."""
+"""The README's commands run in their order, on a small cohort and a small study without N4."""
 
 import re
 import shlex

@@ -44,10 +44,6 @@ def test_it_is_told_of_the_model_and_answers_in_turn(process, tmp_path):
     assert found == {number: 2 * number for number in range(20)}
 
 
-def test_it_gives_way_to_the_page(process):
-    assert os.getpriority(os.PRIO_PROCESS, process.number) > os.getpriority(os.PRIO_PROCESS, 0)
-
-
 def test_a_killed_one_says_so_and_another_takes_its_place(process):
     first = process.number
     asking = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))

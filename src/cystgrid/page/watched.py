@@ -5,7 +5,6 @@ A reading may need more memory than there is, and a library may crash: neither e
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,9 +21,6 @@ Work = Callable[..., Any]
 TakeUp = Callable[[Path], tuple[Any, Work]]
 """Of a folder MODEL: what is to be told of it at once, and what answers calls. It imports what it
 needs itself, so that the page need not."""
-
-NICENESS = 5
-"""Of the process: the page, which answers and refuses whoever asks meanwhile, comes first."""
 
 SECONDS_TO_END = 5.0
 """After a kill, for the system to clear it away."""
@@ -156,8 +152,6 @@ class Watched:
 def _serve(line: Connection, take_up: TakeUp, model: Path) -> None:
     """In the process: take the model up, and answer until the page is gone."""
     begin_worker()
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(NICENESS)
     try:
         told, work = take_up(model)
     except CystgridError as error:
