@@ -5,7 +5,9 @@ import shutil
 import pytest
 
 from cohorts_in_memory import unsynced, write_cohort
+from cystgrid.checksums import record_sums
 from cystgrid.cohort.splits import SplitSettings
+from cystgrid.preparation.flow import CohortFlow, write_flow
 from cystgrid.pretraining.settings import PretrainSettings
 from cystgrid.starts import run_pretrain
 from cystgrid.training.deploy import train_model
@@ -22,6 +24,8 @@ def made(tmp_path_factory):
     """``prepared``, ``run``, ``model`` and ``start`` in a folder; not to be changed."""
     folder = tmp_path_factory.mktemp("verified")
     write_cohort(folder / "prepared", 12)
+    flow = CohortFlow(12, {}, (), (), {}, "phantoms")
+    record_sums(folder / "prepared", [write_flow(flow, folder / "prepared")])
     recipe = make_recipe((VIT, "site-only"), epochs=2, warmup=0)
     with unsynced():
         cross_validate(

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from cystgrid.cli import app
 from cystgrid.errors import StoreError
+from cystgrid.provenance import sha256_file
+from cystgrid.sealing import write_sealed
 from cystgrid.training.state_file import write_state
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import file_names
@@ -56,6 +58,40 @@ def test_every_file_is_found_by_any_bit_and_by_its_end(copy, name):
         assert [found.name for found in verdict(copy / name).lost] == [each]
         path.write_bytes(good)
     assert not verdict(copy / name).lost
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_file_is_missed_when_it_is_gone(copy, name):
+    """But the last record: without it a folder is one that was stopped before its end."""
+    for each in set(file_names(copy / name)) - {"SHA256SUMS"}:
+        path = copy / name / each
+        good = path.read_bytes()
+        path.unlink()
+        assert [(found.name, found.state) for found in verdict(copy / name).lost] == [
+            (each, State.MISSING)
+        ]
+        path.write_bytes(good)
+
+
+@pytest.mark.parametrize(
+    ("card", "under_way"),
+    [
+        ("model/model.json", "model/.member-0.json"),
+        ("start/start.json", "start/state.safetensors"),
+    ],
+)
+def test_a_card_that_is_not_written_yet_is_not_lost(copy, card, under_way):
+    path = copy / card
+    path.unlink()
+    with FileLock(path.parent / ".lock"):
+        assert not verdict(path.parent).lost
+    if card.startswith("model"):
+        write_sealed(copy / under_way, {"member": {"weights": "member-0.safetensors",
+                     "sha256": sha256_file(copy / "model/member-0.safetensors")}})  # fmt: skip
+    else:
+        write_state(copy / under_way, {"key": "k"}, {"a": torch.rand(9)})
+    found = {each.name: each.state for each in verdict(path.parent).findings}
+    assert found[path.name] is State.UNFINISHED and not verdict(path.parent).lost
 
 
 def test_a_number_that_reads_the_same_is_altered_all_the_same(copy):
@@ -135,7 +171,9 @@ def test_a_folder_that_lost_the_file_that_names_it_is_still_known(copy, name):
     (copy / name / (card or "start.json")).unlink()
     found = verdict(copy / name)
     assert card is None or found.what == verdict(copy / name).what
-    assert any(each.state in (State.MISSING, State.UNFINISHED) for each in found.findings)
+    assert [each.state for each in found.lost] == [State.MISSING]
+    done = CliRunner().invoke(app, ["verify", str(copy / name)])
+    assert done.exit_code == 3 and "1 missing" in " ".join(done.output.split())
 
 
 def test_foreign_files_are_named_and_cost_nothing(copy):

@@ -11,7 +11,7 @@ from cystgrid.training.state_file import read_told
 from cystgrid.verifying.findings import State
 from cystgrid.verifying.looking import Look
 
-CARD = "model.json"
+CARD, README = "model.json", "README.md"
 TRAIN_AGAIN = "the model must be trained again: cystgrid train, into another folder"
 PAGE = "it is words alone; the model predicts without it"
 MEMBER = "this member is trained again: cystgrid train"
@@ -26,7 +26,7 @@ def look_at_model(look: Look) -> None:
         artefact = f"member {path.name.removeprefix('.').removesuffix(f'.{STATE}')}, under way"
         look.checked(path.name, read_told, artefact, BEGINS_AGAIN)
     if not look.there(CARD):
-        look.absent(CARD, State.UNFINISHED, "model", "cystgrid train goes on where it was")
+        _no_card(look)
         return
     card = look.checked(CARD, _card, "model", TRAIN_AGAIN)
     if card is None:
@@ -35,6 +35,15 @@ def look_at_model(look: Look) -> None:
         look.file(record["weights"], record["sha256"], "weights", TRAIN_AGAIN)
     for name, sha256 in card["files"].items():
         look.file(name, sha256, "model card", PAGE)
+
+
+def _no_card(look: Look) -> None:
+    """Note a card that is lost or not written yet: the members' records give way to it alone."""
+    records = [*look.folder.glob(".*.json"), *look.folder.glob(f".*.{STATE}")]
+    if look.there(README) and not records and not look.locked:
+        look.absent(CARD, State.MISSING, "model", TRAIN_AGAIN)
+    else:
+        look.absent(CARD, State.UNFINISHED, "model", "cystgrid train goes on where it was")
 
 
 def _card(path: Path) -> dict[str, Any]:

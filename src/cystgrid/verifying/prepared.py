@@ -27,7 +27,9 @@ INDEX_COST = "the index is written again: cystgrid prepare; sound patients are k
 def look_at_prepared(look: Look) -> None:
     """Check everything in PREPARED."""
     if not look.there(INDEX):
-        look.absent(INDEX, State.UNFINISHED, "index", INDEX_COST)
+        later = any(map(look.there, (SUMS, QUALITY_PAGE)))  # both are written after it
+        lost = State.MISSING if later and not look.locked else State.UNFINISHED
+        look.absent(INDEX, lost, "index", INDEX_COST)
         index = None
     else:
         index = look.checked(INDEX, lambda path: read_index(path.parent), "index", INDEX_COST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cystgrid.outputs.start import CARD
+from cystgrid.outputs.start import CARD, WEIGHTS
 from cystgrid.sealing import read_sealed
 from cystgrid.starts import STATE
 from cystgrid.training.state_file import read_told
@@ -24,7 +24,7 @@ def look_at_start(look: Look) -> None:
     if look.there(STATE):
         look.checked(STATE, read_told, "pretraining under way", STATE_COST)
     if not look.there(CARD):
-        look.absent(CARD, State.UNFINISHED, "start", "cystgrid pretrain goes on where it was")
+        _no_card(look)
         return
     card = look.checked(CARD, _card, "start", AGAIN)
     if card is None:
@@ -32,6 +32,14 @@ def look_at_start(look: Look) -> None:
     look.file(card["weights"], card["sha256"], "weights", AGAIN)
     for name, sha256 in card["files"].items():
         look.file(name, sha256, "the start's story", TOLD)
+
+
+def _no_card(look: Look) -> None:
+    """Note a card that is lost or not written yet: the state gives way to it alone."""
+    if look.there(WEIGHTS) and not look.there(STATE) and not look.locked:
+        look.absent(CARD, State.MISSING, "start", AGAIN)
+    else:
+        look.absent(CARD, State.UNFINISHED, "start", "cystgrid pretrain goes on where it was")
 
 
 def _card(path: Path) -> dict[str, Any]:
