@@ -4,9 +4,19 @@ import shutil
 import subprocess
 
 import pytest
+from filelock import FileLock
 
-from cystgrid.checksums import SUMS, check_recorded, forget_sums, read_sums, record_sums, rewritten
+from cystgrid.checksums import (
+    SUMS,
+    check_recorded,
+    forget_sums,
+    put_on_record,
+    read_sums,
+    record_sums,
+    rewritten,
+)
 from cystgrid.errors import StoreError
+from cystgrid.locking import is_locked
 
 
 @pytest.fixture
@@ -63,3 +73,46 @@ def test_nothing_is_put_on_record_where_nothing_was(tmp_path):
         (tmp_path / "a").write_text("a")
         made.append(tmp_path / "a")
     assert not (tmp_path / SUMS).exists()
+
+
+def test_a_page_goes_on_record_when_it_is_whole_and_nobody_else_writes_meanwhile(folder, tmp_path):
+    page, before = folder / "report.html", read_sums(folder)
+    for text in ("first", "second"):
+        with put_on_record(folder, [page, tmp_path.parent / "elsewhere.html"]) as told:
+            assert is_locked(folder) and read_sums(folder) == before
+            page.write_text(text)
+        assert not told and not is_locked(folder)
+        check_recorded(page)
+        assert read_sums(folder).keys() == {*before, "report.html"}
+
+
+def test_a_folder_that_is_not_finished_gets_no_record_and_that_is_said(folder):
+    forget_sums(folder)
+    with put_on_record(folder, [folder / "tables/new.csv"]) as told:
+        (folder / "tables/new.csv").write_text("new")
+    assert told == [
+        f"note: not on the record of {folder} (its {SUMS}): tables/new.csv; the run is not finished"
+    ]
+    assert not (folder / SUMS).exists()
+
+
+def test_a_command_at_work_is_not_disturbed_and_that_is_said(folder):
+    before = (folder / SUMS).read_bytes()
+    with FileLock(folder / ".lock"):
+        with put_on_record(folder, [folder / "report.html"]) as told:
+            (folder / "report.html").write_text("page")
+        assert "report.html; another command is writing into it" in told[0]
+        with (
+            pytest.raises(StoreError, match="another process writes into"),
+            put_on_record(folder, [folder / "a.csv"]),
+        ):
+            raise AssertionError("its record would be false")
+    assert (folder / SUMS).read_bytes() == before
+
+
+def test_what_lies_elsewhere_leaves_the_folder_alone(folder):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with put_on_record(folder, [folder.parent / "elsewhere.html"]) as told:
+        pass
+    assert not told
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before

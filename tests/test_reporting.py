@@ -175,6 +175,8 @@ def test_what_is_missing_is_said_and_answers_nothing(run, tmp_path):
         shutil.copy(run / name, bare / name)
     notes = run_report(bare, quiet=True)
     assert "without --prepared" in notes[0]
+    assert "report.html; the run is not finished" in notes[1]
+    assert not (bare / "SHA256SUMS").exists(), "cystgrid verify would call the run finished"
     page = Page((bare / "report.html").read_text("utf-8"))
     for section, words in {
         "": "patients or phantoms is not recorded",

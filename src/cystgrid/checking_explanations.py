@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 from rich.console import Group
+from rich.text import Text
 
-from cystgrid.checksums import record_within
+from cystgrid.checksums import put_on_record
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.rendering import console, csv_text
 from cystgrid.explanations.battery import Battery, Sample
@@ -107,10 +108,13 @@ def run_checks(
         )
     checks = pd.DataFrame(rows)
     tables = [table6(checks), table6_by_answer(checks)]
-    write_text(output / CHECKS_FILE, csv_text(checks))
-    written = [path for table in tables for path in table.write(output)]
-    record_within(run, [output / CHECKS_FILE, *written])
-    return console(tables[0].printed, "Table VI: can these maps be trusted?")
+    files = [path for table in tables for path in table.paths(output)]
+    with put_on_record(run, [output / CHECKS_FILE, *files]) as told:
+        write_text(output / CHECKS_FILE, csv_text(checks))
+        for table in tables:
+            table.write(output)
+    shown = console(tables[0].printed, "Table VI: can these maps be trusted?")
+    return Group(shown, *map(Text, told))
 
 
 def _wanted(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cystgrid.errors import StoreError
+from cystgrid.locking import is_locked, sole_writer
 from cystgrid.provenance import sha256_bytes, sha256_file, write_text
 
 SUMS = "SHA256SUMS"
@@ -60,12 +61,48 @@ def record_sums(folder: Path, paths: Iterable[Path]) -> None:
     write_text(folder / SUMS, sums_text({**read_sums(folder), **found}))
 
 
-def record_within(folder: Path, paths: Iterable[Path]) -> None:
-    """Put on a folder's record those of some files that lie in it; others are none of its own."""
+@contextmanager
+def put_on_record(folder: Path, paths: Iterable[Path]) -> Iterator[list[str]]:
+    """Within it, files are written; those that lie in a run's folder go on its record.
+
+    Nobody else writes into the folder then, and until they are whole they are off record. A run
+    that is not finished has no record and gets none; while another process writes into it, the
+    files are written all the same and do not go on record.
+
+    Args:
+        folder: of the run.
+        paths: of all files that will be written.
+
+    Yields:
+        What has to be said of it: a sentence if a file of the folder will not be on record.
+
+    Raises:
+        StoreError: another process writes into the folder, and has one of the files on record.
+    """
     root = folder.resolve()
     inside = [path.resolve() for path in paths if path.resolve().is_relative_to(root)]
-    if inside:
-        record_sums(root, inside)
+    names = {path.relative_to(root).as_posix() for path in inside}
+    reason = _why_not(root, names) if inside else ""
+    if reason:
+        listed = ", ".join(sorted(names))
+        yield [f"note: not on the record of {folder} (its {SUMS}): {listed}; {reason}"]
+    elif not inside:
+        yield []
+    else:
+        with sole_writer(root):
+            kept = {name: sum_ for name, sum_ in read_sums(root).items() if name not in names}
+            write_text(root / SUMS, sums_text(kept))
+            yield []
+            record_sums(root, inside)
+
+
+def _why_not(root: Path, names: set[str]) -> str:
+    """Why files of a folder cannot go on its record now; empty if they can, or must."""
+    if not (root / SUMS).is_file():
+        return "the run is not finished"
+    if is_locked(root) and not names & read_sums(root).keys():
+        return "another command is writing into it; the same command afterwards puts it there"
+    return ""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from cystgrid.checksums import record_within
+from cystgrid.checksums import put_on_record
 from cystgrid.errors import UsageError
 from cystgrid.explaining import check_options
 from cystgrid.explanations.checks.lesions import lesion_slices
@@ -92,12 +92,12 @@ def run_figure(
     arrange = correct_rows if figure == 3 else comparison_rows
     path = output / f"figure{figure}.png"
     footnote = _chosen_how(figure, pairs, cases, run)
-    draw_relevance(arrange(drawn, store.modalities), path, footnote)
     table = _table(drawn)
-    write_text(path.with_suffix(".csv"), table.to_csv(index=False))
-    record_within(run_folder, [path, path.with_suffix(".csv")])
+    with put_on_record(run_folder, [path, path.with_suffix(".csv")]) as told:
+        draw_relevance(arrange(drawn, store.modalities), path, footnote)
+        write_text(path.with_suffix(".csv"), table.to_csv(index=False))
     lines = [f"{row.patient}, {row.model}: {row.shares}" for row in table.itertuples()]
-    return "\n".join([*lines, footnote, NOTICE, str(path)])
+    return "\n".join([*lines, footnote, *told, NOTICE, str(path)])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cystgrid.checksums import record_within
+from cystgrid.checksums import put_on_record
 from cystgrid.errors import UsageError
 from cystgrid.evaluation.predictions import Method
 from cystgrid.explaining_runs import Explainer, chosen_networks
@@ -75,9 +75,9 @@ def run_report(
         scans = tuple(scan_facts(store.load(patient), store.modalities) for patient in known)
         facts = PreparedFacts(store, scans, _each(store, known), maps)
     report = report_of(files, method, facts)
-    write_report(report, path)
-    record_within(run, [path])
-    return [*notes, str(path)]
+    with put_on_record(run, [path]) as told:
+        write_report(report, path)
+    return [*notes, *told, str(path)]
 
 
 def run_comparison(first: Path, second: Path, output: Path | None = None) -> list[str]:
@@ -89,7 +89,7 @@ def run_comparison(first: Path, second: Path, output: Path | None = None) -> lis
         output: the page; None for RUN2/comparison.html.
 
     Returns:
-        The page's path.
+        What has to be said of it, the page's path last.
 
     Raises:
         StoreError: no finished runs, or two that cannot be compared.
@@ -97,9 +97,10 @@ def run_comparison(first: Path, second: Path, output: Path | None = None) -> lis
     path = output or second / COMPARISON
     refuse_others_file(path, MARK, "choose another name")
     runs = TwoRuns.of(read_run_files(first), read_run_files(second))
-    write_report(changes_report(runs), path)
-    record_within(second, [path])
-    return [str(path)]
+    report = changes_report(runs)
+    with put_on_record(second, [path]) as told:
+        write_report(report, path)
+    return [*told, str(path)]
 
 
 def _each(store: Store, patients: list[str]) -> Iterator[PreparedPatient]:

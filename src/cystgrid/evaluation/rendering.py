@@ -99,16 +99,25 @@ class TableFile:
     data: pd.DataFrame
     printed: PrintedTable
 
+    def paths(self, folder: Path) -> list[Path]:
+        """Of ``name.csv``, ``name.md`` and ``name.tex``."""
+        return table_paths(folder, self.name)
+
     def write(self, folder: Path) -> list[Path]:
-        """Write ``name.csv``, ``name.md`` and ``name.tex``; returns their paths."""
-        contents = {
-            ".csv": csv_text(self.data),
-            ".md": markdown(self.printed),
-            ".tex": latex(self.printed, label=f"tab:{self.name}"),
-        }
-        for suffix, text in contents.items():
-            write_text(folder / (self.name + suffix), text)
-        return [folder / (self.name + suffix) for suffix in contents]
+        """Write its files; returns their paths."""
+        texts = (
+            csv_text(self.data),
+            markdown(self.printed),
+            latex(self.printed, label=f"tab:{self.name}"),
+        )
+        for path, text in zip(self.paths(folder), texts, strict=True):
+            write_text(path, text)
+        return self.paths(folder)
+
+
+def table_paths(folder: Path, name: str) -> list[Path]:
+    """The files of a table of this name."""
+    return [folder / f"{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
 
 
 def csv_text(data: pd.DataFrame) -> str:
