@@ -86,7 +86,9 @@ def serve_page(
 
 @contextmanager
 def _listening(port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # the protocol is named, or asyncio does not recognise TCP and leaves Nagle's algorithm on: an
+    # answer's body would wait 40 ms for the receipt of its head
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
