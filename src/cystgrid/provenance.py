@@ -120,7 +120,7 @@ def write_pieces(path: Path, pieces: Iterable[Buffer], size: int) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:  # the temporary file's name would say nothing to a user
         _forget(temporary)
         raise OSError(error.errno, _told(error, size), str(path)) from error
@@ -203,10 +203,20 @@ def _make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
-        _sync_folder(each.parent)
+        sync_folder(each.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Have a folder and everything in it survive a power cut."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with (Path(place) / name).open("rb+") as stream:
+                os.fsync(stream.fileno())
+        sync_folder(Path(place))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     handle = os.open(folder, os.O_RDONLY)

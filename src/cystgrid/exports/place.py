@@ -1,19 +1,29 @@
-"""The folder of an export: written beside its place, then put there whole."""
+"""The folder of an export: written beside its place, then put there whole.
+
+The older export stays until the new one lies there. A command that is killed between the two leaves
+it beside, from where the next one puts it back.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cystgrid.errors import StoreError
-from cystgrid.provenance import refuse_other_kind
+from cystgrid.locking import sole_writer
+from cystgrid.provenance import refuse_other_kind, sync_folder, sync_tree
 
 RECORD = "export.json"
 """In the folder: what it is, and the sha256 of every other file."""
+
+
+BESIDE = ".{}.export"
+"""Beside a folder of this name while it is written: a lock, the new export, then the old one."""
+
+NEW, OLD = "new", "old"
 
 
 @contextmanager
@@ -24,19 +34,51 @@ def new_place(folder: Path) -> Iterator[Path]:
         folder: of the export; an older export there gives way.
 
     Raises:
-        StoreError: something else lies there.
+        StoreError: something else lies there, or another process exports to it.
     """
-    refuse_others(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    place = folder.resolve()
+    with _alone(folder, place) as beside:
+        _clear(place, beside)
+        refuse_others(folder)
+        (beside / NEW).mkdir()
+        try:
+            yield beside / NEW
+            _exchange(place, beside)
+        finally:
+            _clear(place, beside)
+
+
+@contextmanager
+def _alone(folder: Path, place: Path) -> Iterator[Path]:
+    """The folder beside a place, in which no other process writes meanwhile."""
+    beside = place.with_name(BESIDE.format(place.name))
+    with ExitStack() as held:
+        try:
+            held.enter_context(sole_writer(beside))
+        except StoreError as error:  # a user knows nothing of the folder beside
+            raise StoreError(folder, got=error.got, expected=error.expected, do=error.do) from error
         yield beside
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _exchange(place: Path, beside: Path) -> None:
+    """Put the new export in its place; an older one goes aside, and is not deleted yet."""
+    sync_tree(beside / NEW)
+    if place.exists():
+        place.rename(beside / OLD)
+    (beside / NEW).rename(place)
+    for each in (place.parent, beside):
+        sync_folder(each)
+
+
+def _clear(place: Path, beside: Path) -> None:
+    """Put back an older export whose place is empty, and take away what else lies beside."""
+    if (beside / OLD).exists() and not place.exists():
+        (beside / OLD).rename(place)
+        for each in (place.parent, beside):
+            sync_folder(each)
+    for name in (NEW, OLD):
+        if (beside / name).exists():
+            shutil.rmtree(beside / name)
 
 
 def refuse_others(folder: Path) -> None:
