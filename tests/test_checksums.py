@@ -68,6 +68,14 @@ def test_tables_made_anew_are_on_record_afterwards_and_not_while_they_are_made(f
     assert sorted(read_sums(folder)) == sorted([*before, "tables/new.csv"])
 
 
+def test_a_table_that_is_removed_goes_off_record_and_one_that_is_lost_does_not(folder):
+    (folder / "figures/f.png").unlink()
+    with rewritten(folder, ("tables", "figures")) as made:
+        (folder / "tables/t 1.csv").unlink()
+        made.append(folder / "tables/t 1.csv")
+    assert sorted(read_sums(folder)) == ["a.csv", "figures/f.png"]
+
+
 def test_nothing_is_put_on_record_where_nothing_was(tmp_path):
     with rewritten(tmp_path, ("tables",)) as made:
         (tmp_path / "a").write_text("a")

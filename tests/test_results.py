@@ -1,12 +1,16 @@
 """All that is told of predictions, through the command line: ours, theirs, and wrong ones."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from cystgrid.checksums import read_sums, record_sums
 from cystgrid.cli import app
 from cystgrid.evaluation.calibration import scaled
+from cystgrid.evaluation.earlier import earlier_files
 from cystgrid.evaluation.predictions import check_predictions, read_predictions
 from cystgrid.evaluation.settings import EvaluationSettings
 from cystgrid.results import Companions, write_evaluation
@@ -105,6 +109,50 @@ def test_the_same_files_give_the_same_bytes(run, tmp_path):
         assert first.read_bytes() == (tmp_path / first.name).read_bytes(), first.name
     for first in (folder / "figures").iterdir():
         assert first.read_bytes() == (tmp_path / "figures" / first.name).read_bytes(), first.name
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Figures and decision curves, which take longest, are not made."""
+    monkeypatch.setattr("cystgrid.results._figures", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_what_an_earlier_evaluation_had_more_of_is_gone_and_what_is_not_its_own_stays(
+    run, tmp_path
+):
+    again = shutil.copytree(run[0], tmp_path / "again")
+    for name in ("mine.csv", "table6.md", "checks.csv"):
+        (again / "tables" / name).write_text("somebody's")
+    (again / "run.json").write_text("{}")
+    frame = predictions()
+    frame[frame["model"] == "a+b"].to_csv(again / "predictions.csv", index=False)
+    for name in ("validation.csv", "predictions-peer.csv", "patients.csv"):
+        (again / name).unlink()
+    record_sums(again, [path for path in again.rglob("*") if path.is_file()])
+    done = cystgrid("tables", again)
+    assert done.exit_code == 0, done.output
+    left = {path.name for path in (again / "tables").iterdir()}
+    made = {f"{name}.{kind}" for name in ("table1", "table3", "table5", "all_metrics")
+            for kind in ("csv", "md", "tex")}  # fmt: skip
+    assert left == {*made, "notes.txt", "mine.csv", "table6.md", "checks.csv"}
+    assert "note: removed from" in done.output and "table4.md" in done.output
+    recorded = {name for name in read_sums(again) if name.startswith("tables/")}
+    assert recorded == {f"tables/{name}" for name in left}
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_in_a_folder_without_an_earlier_evaluation_nothing_is_removed(tmp_path):
+    (tmp_path / "table4.csv").write_text("mine")
+    (tmp_path / "table1.md").write_text("mine too")
+    predictions()[lambda rows: rows["model"] == "a+b"].to_csv(tmp_path / "p.csv", index=False)
+    assert cystgrid("tables", tmp_path / "p.csv", "-o", tmp_path).exit_code == 0
+    assert (tmp_path / "table4.csv").read_text() == "mine"
+
+
+def test_every_table_is_known_as_one_of_an_evaluation(run):
+    folder = run[0] / "tables"
+    assert earlier_files(folder) and set(earlier_files(folder)) == set(folder.iterdir())
 
 
 def test_without_companions_a_note_says_what_is_missing(run, tmp_path):

@@ -109,7 +109,8 @@ def _why_not(root: Path, names: set[str]) -> str:
 def rewritten(folder: Path, parts: tuple[str, ...]) -> Iterator[list[Path]]:
     """Within it, files of some subfolders are made anew; those put into the list go on record.
 
-    Others that were on record there are on it again afterwards.
+    Those of the list that are not there any more go off it. Others that were on record there are on
+    it again afterwards.
     """
     before = read_sums(folder)
     kept = {name: sum_ for name, sum_ in before.items() if name.partition("/")[0] not in parts}
@@ -118,8 +119,10 @@ def rewritten(folder: Path, parts: tuple[str, ...]) -> Iterator[list[Path]]:
         write_text(folder / SUMS, sums_text(kept))
     yield made
     if before:
-        write_text(folder / SUMS, sums_text(before))
-        record_sums(folder, made)
+        gone = {path.relative_to(folder).as_posix() for path in made if not path.is_file()}
+        left = {name: sum_ for name, sum_ in before.items() if name not in gone}
+        write_text(folder / SUMS, sums_text(left))
+        record_sums(folder, [path for path in made if path.is_file()])
 
 
 def check_recorded(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from cystgrid.checksums import check_recorded, rewritten
 from cystgrid.evaluation import rendering
 from cystgrid.evaluation.calibration import calibrated
 from cystgrid.evaluation.conformal import conformal_sets
+from cystgrid.evaluation.earlier import earlier_files, remove_outdated
 from cystgrid.evaluation.evaluation import Evaluation
 from cystgrid.evaluation.patients import groups_of
 from cystgrid.evaluation.predictions import Predictions, predictions_text, read_predictions
@@ -125,11 +126,21 @@ class Results:
         table1: for a terminal, with its caption and notes.
         written: paths, tables before figures.
         notes: why a table was not written, one sentence each.
+        removed: paths of an earlier evaluation's tables that this one does not have.
     """
 
     table1: Group
     written: list[Path]
     notes: list[str]
+    removed: list[Path] = field(default_factory=list)
+
+    @property
+    def removal_notes(self) -> list[str]:
+        """What was removed: a sentence, or none."""
+        if not self.removed:
+            return []
+        names = ", ".join(path.name for path in self.removed)
+        return [f"removed from {self.removed[0].parent}, of an earlier evaluation: {names}"]
 
 
 @dataclass
@@ -174,16 +185,18 @@ def write_evaluation(
         for step in steps:
             step(evaluation, companions, account)
             advance(1)
+        earlier = earlier_files(folder)
         written = [path for table in account.tables for path in table.write(folder)]
         notes = "\n".join(account.notes) or "All tables were written."
         for name, text in {**account.texts, "notes.txt": notes + "\n"}.items():
             write_text(folder / name, text)
             written.append(folder / name)
+        removed = remove_outdated(earlier, written)
         for name, draw in account.figures.items():
             written.append(draw(figures_folder / name))
             advance(1)
     first = account.tables[0].printed
-    return Results(rendering.console(first, TABLE1), written, account.notes)
+    return Results(rendering.console(first, TABLE1), written, account.notes, removed)
 
 
 def _main_tables(evaluation: Evaluation, companions: Companions, account: _Account) -> None:

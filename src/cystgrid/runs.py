@@ -100,7 +100,8 @@ def run_crossval(
         kept = [] if flow is None else [write_flow(flow, run)]
         results = write_results(run, path, store, recipe, quiet=quiet)
         record_sums(run, [run / STUDY, *kept, *results.written])
-    notes += [*disk_notes(store, recipe), *left_out_notes(run), *collapse_notes(run)]
+    notes += [*results.removal_notes, *disk_notes(store, recipe)]
+    notes += [*left_out_notes(run), *collapse_notes(run)]
     return results.table1, notes
 
 

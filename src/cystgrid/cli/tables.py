@@ -134,9 +134,9 @@ def tables(
             settings,
             quiet=quiet,
         )
-        made += results.written
+        made += [*results.written, *results.removed]
     show(quiet, results.table1)
-    for note in results.notes:
+    for note in [*results.notes, *results.removal_notes]:
         say(quiet, f"note: {note}")
     say(quiet, "\n".join(str(one) for one in results.written))
 

@@ -114,8 +114,8 @@ def tables(source: str | Path, folder: str | Path | None = None, *, quiet: bool 
         results = write_evaluation(
             read_predictions(path), above / "tables", above / "figures", companions, quiet=quiet
         )
-        made += results.written
-    return Result(above, above / "tables", tuple(results.notes))
+        made += [*results.written, *results.removed]
+    return Result(above, above / "tables", (*results.notes, *results.removal_notes))
 
 
 def report(
