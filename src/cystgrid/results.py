@@ -56,7 +56,7 @@ class Companions:
 
     Attributes:
         validation: what inner models said of their validation patients.
-        peer: predictions of the protocol that chooses epochs on the test fold.
+        peer: predictions of the protocol that chooses epochs and settings on the test fold.
         patients: centre, sex, age and modalities.
     """
 

@@ -68,7 +68,8 @@ def run_crossval(
         inputs: instead of the study's.
         features: table for the models that read one, instead of the study's.
         splits_file: folds to take instead of the study's.
-        protocol: ``peer`` adds the published codes' way of choosing the epoch, beside the honest.
+        protocol: ``peer`` adds the published codes' way of choosing, on the test fold, beside the
+            honest.
         workers: processes.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bars.

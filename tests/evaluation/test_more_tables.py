@@ -66,6 +66,25 @@ def test_pairs_turn_their_sign_with_their_order_and_are_corrected_together(make_
     assert data["p_delong"][0] < 0.001, "0.2 against 2.0 must be seen"
 
 
+def test_the_caption_counts_the_comparisons_that_are_corrected_together(make_frame):
+    methods = [("a", "t1", 0.2), ("b", "t1", 2.0), ("c", "t1", 1.0)]
+    frame = make_frame(methods)
+    told = table4(evaluate(frame)).printed
+    assert "corrected by Holm over the 3 comparisons of a column;" in caption_of(told)
+    other = frame["model"] == "c"  # in other folds: no t-test with it
+    frame.loc[other, "outer_fold"] = frame.loc[other, "outer_fold"].to_numpy()[::-1]
+    table = table4(evaluate(frame))
+    assert table.data["p_t_auc_holm"].notna().sum() == 1
+    assert (
+        "over those of a column's 3 comparisons that have one (Accuracy t 1, Accuracy McNemar 3, "
+        "Balanced accuracy t 1, AUC t 1, AUC DeLong 3);"
+    ) in caption_of(table.printed)
+
+
+def caption_of(printed):
+    return " ".join([printed.caption, *printed.notes])
+
+
 def test_the_t_test_takes_the_folds_differences_and_sizes(make_frame):
     found = evaluate(make_frame(folds=5))
     scores = found.fold_scores.pivot(index="outer_fold", columns="method", values="accuracy")
@@ -175,6 +194,8 @@ def test_optimism_is_the_difference_of_the_protocols(make_frame):
     expected = 1.0 - table.data["accuracy_honest"]
     assert table.data["accuracy_optimism"].to_numpy() == pytest.approx(expected.to_numpy())
     assert (table.data["auc_optimism"] == 0.0).all()
+    for words in ("epoch, and settings where several compete", "one training on all other"):
+        assert words in caption_of(table.printed)
     others = check_predictions(frame.assign(model="other", inputs=frame["model"]), CLASSES)
     assert optimism(evaluate(frame), others) is None
 

@@ -61,8 +61,8 @@ def crossval(
     protocol: Annotated[
         Literal["nested", "peer"],
         typer.Option(
-            help="peer also lets each test fold choose its own epoch, as published code does, and "
-            "shows by how much that flatters."
+            help="peer also lets each test fold choose its own epoch and settings, as published "
+            "code does, and shows by how much that flatters."
         ),
     ] = "nested",
     plan: Annotated[

@@ -1,7 +1,8 @@
 """Nested cross-validation: folds, their trainings, and the tables of what they predict.
 
 An outer fold's prediction is the mean of its inner models' probabilities. Beside it, on request,
-the protocol of much published code: the test fold chooses the epoch (``protocol = "peer"``).
+the protocol of much published code: the test fold chooses the epoch, and the settings where several
+compete (``protocol = "peer"``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What choosing the epoch on the test fold would add: that protocol beside the honest figure."""
+"""What choosing on the test fold would add: that protocol beside the honest figure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def optimism(evaluation: Evaluation, peer: Predictions) -> TableFile | None:
 
     Args:
         evaluation: of the honest predictions.
-        peer: of the same methods, each fold's epoch chosen on its own test patients.
+        peer: of the same methods, each fold's epoch, and settings if several compete, chosen on
+            its own test patients.
     """
     other = Evaluation(peer, evaluation.settings)
     known = {(method.model, method.inputs): method for method in other.methods}
@@ -54,8 +55,10 @@ def optimism(evaluation: Evaluation, peer: Predictions) -> TableFile | None:
     }
     caption = [
         f"Optimism of a protocol, on {wording.cohort(evaluation)}; means over outer folds",
-        "Honest: epoch chosen on inner validation patients. Peer: epoch chosen on the test fold "
-        "itself, as published code does; it is no estimate of anything. Optimism: their difference",
+        "Honest: epoch, and settings where several compete, chosen on inner validation patients; "
+        "an answer is the mean of a fold's inner models. Peer: the same chosen on the test fold "
+        "itself, as published code does, by one training on all other patients; it is no estimate "
+        "of anything. Optimism: peer less honest, whatever of these makes it",
         "Nothing is bold",
         NOTICE,
     ]

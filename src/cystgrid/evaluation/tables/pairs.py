@@ -31,6 +31,13 @@ TESTS = (
 )  # fmt: skip
 """Each gives ``p_<test>`` and, corrected over the table, ``p_<test>_holm``."""
 
+COLUMNS = (
+    ("Accuracy", "accuracy", {"t": "t_accuracy", "McNemar": "mcnemar"}),
+    ("Balanced accuracy", "balanced_accuracy", {"t": "t_balanced_accuracy"}),
+    ("AUC", "auc", {"t": "t_auc", "DeLong": "delong"}),
+)
+"""As printed: heading, score, and the tests of its differences by name."""
+
 
 def table4(
     evaluation: Evaluation, pairs: Sequence[tuple[Method, Method]] | None = None
@@ -69,11 +76,7 @@ def _columns(data: pd.DataFrame) -> dict[str, Column]:
         return with_limits(data[name], data[f"{name}_low"], data[f"{name}_high"], best=None)
 
     columns: dict[str, Column] = {}
-    for heading, score, tests in (
-        ("Accuracy", "accuracy", {"t": "t_accuracy", "McNemar": "mcnemar"}),
-        ("Balanced accuracy", "balanced_accuracy", {"t": "t_balanced_accuracy"}),
-        ("AUC", "auc", {"t": "t_auc", "DeLong": "delong"}),
-    ):
+    for heading, score, tests in COLUMNS:
         columns[f"{heading} difference"] = difference(score)
         for name, test in tests.items():
             columns[f"{heading} {name}"] = with_corrected(
@@ -91,10 +94,23 @@ def _caption(evaluation: Evaluation, data: pd.DataFrame) -> list[str]:
         "t: corrected resampled t-test over outer folds (Nadeau and Bengio), which counts that the "
         "folds' trainings share patients. McNemar: mid-p; DeLong: macro one-vs-rest AUC; both "
         "speak of these trained models on other patients, and not of other trainings",
-        f"p-values, and in brackets corrected by Holm over the {len(data)} comparisons of a "
-        f"column; bold where the corrected one is below {SIGNIFICANCE}",
+        f"p-values, and in brackets corrected by Holm over {_compared(data)}; bold where the "
+        f"corrected one is below {SIGNIFICANCE}",
         NOTICE,
     ]
+
+
+def _compared(data: pd.DataFrame) -> str:
+    """How many p-values of a column are corrected together; undefined ones are none of them."""
+    counts = {
+        f"{heading} {name}": int(data[f"p_{test}"].notna().sum())
+        for heading, _, tests in COLUMNS
+        for name, test in tests.items()
+    }
+    if set(counts.values()) == {len(data)}:
+        return f"the {len(data)} comparisons of a column"
+    told = ", ".join(f"{column} {count}" for column, count in counts.items())
+    return f"those of a column's {len(data)} comparisons that have one ({told})"
 
 
 class _Resampled:

@@ -13,7 +13,11 @@ from cystgrid.explanations.patient_map import PatientMap
 from cystgrid.outputs.quality.model import Count
 from cystgrid.outputs.report.cases import gallery_section
 from cystgrid.outputs.report.checklists import KEY, checklist_table, counted, read_checklists
-from cystgrid.outputs.report.compute import compute_section, versions_section
+from cystgrid.outputs.report.compute import (
+    compute_section,
+    reported_trainings,
+    versions_section,
+)
 from cystgrid.outputs.report.failures import failures_section
 from cystgrid.outputs.report.limits import limits_section, origin_warning
 from cystgrid.outputs.report.method import design_section, models_section, settings_section
@@ -118,7 +122,7 @@ def _counts(run: RunFiles) -> tuple[Count, ...]:
         Count(str(len(centers) or "?"), "centres"),
         Count(str(len(run.methods)), "methods"),
         Count(str(len(run.splits.outer)), "outer folds"),
-        Count(str(len(run.jobs)), "trainings"),
+        Count(str(reported_trainings(run)), "trainings"),
     )
 
 

@@ -49,7 +49,7 @@ NOTES = (
     "t: corrected resampled t-test over outer folds; undefined (--) unless both runs have these "
     "patients in the same folds. McNemar: mid-p; DeLong: macro one-vs-rest AUC; both speak of "
     "these trained models on other patients, and not of other trainings. In brackets: corrected by "
-    "Holm over the methods. Bold: the interval does not hold 0.",
+    "Holm over those methods of a column that have a p-value. Bold: the interval does not hold 0.",
 )
 
 

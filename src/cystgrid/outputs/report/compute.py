@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from cystgrid.outputs.report.model import Block, Facts, Prose, Section, table_of
 from cystgrid.outputs.report.pictures import figure
 from cystgrid.outputs.report.run_files import RunFiles
-from cystgrid.training.job import CURVE
+from cystgrid.training.job import CURVE, PEER
 from cystgrid.training.run_card import CARD
 
 TRAINING_ALT = (
     "For each model the training loss, the validation loss and the validation score over epochs, a "
     "line a training, with the selected epochs marked. The numbers stand in jobs/*/*/*/curve.csv."
+)
+
+NOTES = (
+    "Selected epochs: median (least-greatest).",
+    "Every finished training in the run's folder. Those of the protocol that chooses on the test "
+    "fold, which the table of optimism alone is of, and those of models that are not in the tables "
+    "stand in rows of their own.",
 )
 
 NO_TIMES = (
@@ -25,9 +33,10 @@ NO_TIMES = (
 
 def compute_section(run: RunFiles) -> Section:
     """Trainings of each model, how long they went, and what they left."""
+    told = {f"{method.model}-{method.inputs}" for method in run.methods}
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in run.jobs:
-        groups[job["pair"]].append(job)
+        groups[_named(job, told)].append(job)
     if not groups:
         missing = "No finished training lies in the run's folder: what it took cannot be told."
         return Section("compute", "Compute used", (Prose(missing, "warning"),), False)
@@ -35,7 +44,7 @@ def compute_section(run: RunFiles) -> Section:
     heads = ("Model", "Trainings", "Epochs trained", "Selected epochs", "Answer one class only",
              "Weights MB")  # fmt: skip
     table = table_of("trainings", "Trainings", heads, rows, "jobs/*/*/*/job.json", numbers=1,
-                     notes=("Selected epochs: median (least-greatest).",))  # fmt: skip
+                     notes=NOTES)  # fmt: skip
     blocks: list[Block] = [
         table,
         Facts((("Device", run.card["device"]),), CARD),
@@ -43,6 +52,20 @@ def compute_section(run: RunFiles) -> Section:
     ]
     drawn = figure(run.folder, "training", "Training curves", TRAINING_ALT)
     return Section("compute", "Compute used", (*blocks, *([drawn] if drawn else [])))
+
+
+def _named(job: dict[str, Any], told: Collection[str]) -> str:
+    """The row that counts a training: its model's, which says so if no reported figure is of it."""
+    name = str(job["pair"])
+    if job["inner"] == PEER:
+        return f"{name}, chosen on the test fold"
+    return name if name in told else f"{name}, not in the tables"
+
+
+def reported_trainings(run: RunFiles) -> int:
+    """How many nested trainings the reported predictions are of."""
+    told = {f"{method.model}-{method.inputs}" for method in run.methods}
+    return sum(_named(job, told) in told for job in run.jobs)
 
 
 def _row(jobs: list[dict[str, Any]]) -> tuple[str, ...]:

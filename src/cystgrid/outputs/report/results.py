@@ -56,7 +56,7 @@ PARTS = (
             ("table1", "Table I: all methods"),
             ("table2", "Table II: kinds of input"),
             ("all_metrics", "All metrics"),
-            ("optimism", "What choosing the epoch on the test fold would have flattered"),
+            ("optimism", "What choosing on the test fold would have flattered"),
         ),
         (
             Drawn("forest", "Pooled scores with intervals",
