@@ -1,10 +1,8 @@
-"""Worker processes: how many this machine carries, who answers Ctrl-C, how work is given out."""
+"""Worker processes: how many this machine carries, how work is given out."""
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +12,10 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
-from types import FrameType
 from typing import TypeVar
 
 from cystgrid.errors import StoreError
+from cystgrid.interrupts import interrupts_held, leave_to_main
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,24 +35,14 @@ def worker_count(wanted: int | None, threads: int = 1) -> int:
     return max((usable or 1) // threads, 1)
 
 
-Ask = Callable[[], bool]
-"""Whether work that can be put away is to be put away, and to end."""
-
-STOPPING = "stopping after this step; Ctrl-C once more stops now"
-
-
 def begin_worker(stop: Event | None = None) -> None:
     """In a worker: leave Ctrl-C to the main process, and end with it, however it ends.
 
     Args:
-        stop: by which the main process asks for an end (``interrupt_noted``).
+        stop: by which the main process asks for an end (``interrupts.interrupt_noted``).
     """
-    global _stop
-    _stop = stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    leave_to_main(stop)
 
 
 def _end_with_parent() -> None:
@@ -62,68 +50,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)  # nobody is left to clean up for; files are written whole or not at all
-
-
-_stop: Event | None = None
-
-
-def asked_to_stop() -> bool:
-    """In a worker: whether the main process asks for an end."""
-    return _stop is not None and _stop.is_set()
-
-
-@contextmanager
-def interrupt_noted() -> Iterator[Ask]:
-    """Within it, a first Ctrl-C is noted, for work that then ends by itself; a second ends it now.
-
-    Yields:
-        Says whether to end: by Ctrl-C, or, in a worker, by the main process's word.
-
-    Raises:
-        KeyboardInterrupt: the work was done before it could end itself.
-    """
-    noted = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal noted
-        if noted:
-            raise KeyboardInterrupt
-        noted = True
-        say_stopping()
-
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not usual or threading.current_thread() is not threading.main_thread():
-        yield asked_to_stop
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: noted or asked_to_stop()
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if noted:
-        raise KeyboardInterrupt
-
-
-def say_stopping() -> None:
-    """Answer a Ctrl-C that takes a while, where somebody looks."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\n{STOPPING}\n")
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Within it, Ctrl-C waits: for starting workers, which inherit that until they ignore it.
-
-    A worker that is interrupted while it still imports would fill the terminal with a traceback.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:

@@ -4,6 +4,7 @@ Heavy imports happen inside the verbs that need them, so that ``--help`` answers
 """
 
 import signal
+import sys
 
 from cystgrid.cli import (  # noqa: F401 (each adds its verbs to the app)
     cohort,
@@ -19,12 +20,16 @@ from cystgrid.cli import (  # noqa: F401 (each adds its verbs to the app)
     verify,
 )
 from cystgrid.cli.common import app
+from cystgrid.interrupts import interrupt_after_imports, none_lost
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Run the command line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt_after_imports)
+        sys.unraisablehook = none_lost
     try:
         app()
     finally:

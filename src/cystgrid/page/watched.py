@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from cystgrid.errors import CystgridError
-from cystgrid.processes import begin_worker, interrupts_held
+from cystgrid.interrupts import interrupts_held
+from cystgrid.processes import begin_worker
 
 Work = Callable[..., Any]
 TakeUp = Callable[[Path], tuple[Any, Work]]

@@ -20,15 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import (
-    RETRIES,
-    asked_to_stop,
-    begin_worker,
-    interrupts_held,
-    say_stopping,
-    stop,
-    worker_count,
-)
+from cystgrid.interrupts import asked_to_stop, interrupts_held, say_stopping
+from cystgrid.processes import RETRIES, begin_worker, stop, worker_count
 from cystgrid.progress import Advance, progress_bar
 from cystgrid.training.device import take_turn
 from cystgrid.training.recipe import Recipe

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from cystgrid.errors import StoreError
-from cystgrid.processes import Ask
+from cystgrid.interrupts import Ask
 from cystgrid.provenance import digest
 from cystgrid.training.course import Begin, Course, RandomState
 from cystgrid.training.site import Site, this_site

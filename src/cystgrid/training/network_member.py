@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from cystgrid.grids.crops import Crops
 from cystgrid.grids.gather import gather_crops
 from cystgrid.grids.tiling import GridSettings
+from cystgrid.interrupts import interrupt_noted
 from cystgrid.models.network import Network, Shape
 from cystgrid.models.registry import build_network
 from cystgrid.preparation.patient import PreparedPatient
 from cystgrid.preparation.store import Store
-from cystgrid.processes import interrupt_noted
 from cystgrid.training.checkpoint import load_weights, save_weights
 from cystgrid.training.course import Course, random_state
 from cystgrid.training.device import Precision, reproducible, resolve_precision, training_device

@@ -21,7 +21,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from cystgrid.errors import StoreError, UsageError
-from cystgrid.processes import say_stopping, worker_count
+from cystgrid.interrupts import say_stopping
+from cystgrid.processes import worker_count
 from cystgrid.progress import Advance
 from cystgrid.provenance import sha256_file, write_bytes, write_text
 from cystgrid.training.cluster import visit
