@@ -63,8 +63,8 @@ def test_no_verb_writes_into_a_folder_that_another_process_holds(holder, tmp_pat
 
 
 def test_half_written_files_are_cleared_and_others_are_not(tmp_path):
-    left = (".run.json.4711.tmp", "jobs/vit-early/outer-0/inner-0/.model.safetensors.1.tmp")
-    kept = (".mine.tmp", "run.json", ".a.b.tmp")
+    left = (".run.json.4711-12.tmp", "jobs/vit-early/outer-0/inner-0/.model.safetensors.1.tmp")
+    kept = (".mine.tmp", "run.json", ".a.b.tmp", ".a.1-b.tmp")
     for name in (*left, *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,9 +60,27 @@ def test_bytes_are_on_disk_before_the_name_and_the_name_before_it_is_told(tmp_pa
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(Path, "replace", replace)
     provenance.write_bytes(tmp_path / "new" / "deep" / "file", b"content")
-    temporary = f".file.{os.getpid()}.tmp"
+    temporary = f".file.{os.getpid()}-{threading.get_native_id()}.tmp"
     folders = [("fsync", "new"), ("fsync", tmp_path.name)]  # the new folders' names
     assert calls == [*folders, ("fsync", temporary), ("rename", "file"), ("fsync", "deep")]
+
+
+def test_two_threads_may_write_one_file_at_once(tmp_path):
+    both_there = threading.Barrier(2, timeout=30)
+
+    def pieces(letter):
+        yield letter * 1000
+        both_there.wait()
+        yield letter * 1000
+
+    with ThreadPoolExecutor(2) as threads:
+        writes = [
+            threads.submit(provenance.write_pieces, tmp_path / "file", pieces(letter), 2000)
+            for letter in (b"a", b"b")
+        ]
+    assert [write.result() for write in writes] == [None, None]
+    assert (tmp_path / "file").read_bytes() in (b"a" * 2000, b"b" * 2000)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_full_disk_is_told_with_the_room_that_is_needed(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from cystgrid.errors import StoreError
 LOCK = ".lock"
 """Stays in the folder; the system frees it however its holder ends."""
 
-HALF_WRITTEN = re.compile(r"\..+\.\d+\.tmp")
-"""Names of temporary files, as ``provenance.write_bytes`` gives them."""
+HALF_WRITTEN = re.compile(r"\..+\.\d+(-\d+)?\.tmp")
+"""Names of temporary files, as ``provenance.write_pieces`` gives them (once, without a thread)."""
 
 PLACES = ("*", "jobs/*/*/*/*", "patients/*/*", "tables/*", "figures/*")
 """Where in a folder of ours a killed command may leave them."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -111,7 +112,8 @@ def write_pieces(path: Path, pieces: Iterable[Buffer], size: int) -> None:
         raise StoreError(
             path, got="something that is no file", expected="a file's name", do="choose another"
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = f"{os.getpid()}-{threading.get_native_id()}"  # threads may write the same file at once
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     try:
         _make_folder(path.parent)
         with temporary.open("wb") as stream:
