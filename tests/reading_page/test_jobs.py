@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import time
+from contextlib import suppress
 from statistics import median
 
 import pytest
@@ -89,6 +90,23 @@ def test_a_study_is_removed_with_its_files_but_not_under_the_readers_hands(jobs)
     jobs.delete(job)
     assert jobs.get(job) is None
     assert not jobs.place(job).exists()
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_study_that_is_asked_for_while_it_is_removed_stays(tmp_path, jobs, monkeypatch, moment):
+    """Asked for from another thread, before each step to the database in turn."""
+    job, opened, steps, asked = added(jobs), jobs._open, [], []
+
+    def stepping():
+        steps.append(1)
+        if len(steps) == moment:
+            asked.append(Jobs(tmp_path).queue(job, "key", {}))
+        return opened()
+
+    monkeypatch.setattr(jobs, "_open", stepping)
+    with suppress(StoreError):
+        jobs.delete(job)
+    assert (Jobs(tmp_path).get(job) is not None) == any(asked) == jobs.place(job).exists()
 
 
 def test_images_of_patients_are_for_whoever_started_the_page(jobs):

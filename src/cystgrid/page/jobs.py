@@ -226,17 +226,17 @@ class Jobs:
         Raises:
             StoreError: it waits or is being read.
         """
-        found = self.get(job)
-        if found is None:
-            return
-        if found.state.busy:
+        with self._open() as database:
+            gone = database.execute(
+                f"DELETE FROM jobs WHERE id = ? AND state NOT IN ({_marks(BUSY)})", (job, *BUSY)
+            )
+        if gone.rowcount == 1:  # nobody can ask for it any more
+            shutil.rmtree(self.place(job))
+        elif self.get(job) is not None:
             raise StoreError(
                 "study", got="one that is being read", expected="one that is not",
                 do="cancel it first",
             )  # fmt: skip
-        with self._open() as database:
-            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
-        shutil.rmtree(self.place(job))
 
     def _move(self, job: str, before: tuple[State, ...], after: State, **columns: Any) -> bool:
         """From one of some states to another, or not at all; names of columns are ours."""
