@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cystgrid.errors import ScanError
+from cystgrid.page.grader import Grader
 from cystgrid.page.grading import FaultError, graded
 from cystgrid.page.settings import PageSettings
 from cystgrid.preparation.store import Store, patient_folder
@@ -158,6 +159,46 @@ def test_one_that_died_with_nothing_to_do_is_replaced_before_anybody_asks(page, 
     before = process.number
     os.kill(before, signal.SIGKILL)
     until(lambda: process.number not in (None, before))
+
+
+class Faulty:
+    """Stands in for the process: a bug in the first pass, too few answers in the second, then none
+    for a while, then all is well."""
+
+    def __init__(self):
+        self.begins = iter([None, None, RuntimeError("Jane Doe"), None])
+        self.passes = iter([TypeError("Jane Doe"), [], ["well", "well"]])
+        self.ended = 0
+
+    def stand_by(self):
+        if (error := next(self.begins, None)) is not None:
+            raise error
+
+    def call(self, prepared):
+        told = next(self.passes)
+        if isinstance(told, Exception):
+            raise told
+        return told[: len(prepared)]
+
+    def interrupt(self):
+        pass
+
+    def stop(self):
+        self.ended += 1
+
+
+def test_a_bug_costs_those_it_meets_and_the_rest_are_graded(monkeypatch, caplog):
+    monkeypatch.setattr("cystgrid.page.grader.LOOK_SECONDS", 60)
+    process = Faulty()
+    grader = Grader(process, WAITING)
+    told = [grader.ask(None).result(timeout=20) for _ in range(3)]
+    assert [type(one) for one in told] == [FaultError] * 3
+    assert list(map(str, told)) == ["TypeError", "ValueError", "RuntimeError"]
+    assert process.ended == 3  # what it may still answer is nobody's
+    assert grader.ask(None).result(timeout=20) == "well"
+    grader.stop()
+    assert caplog.text.count("prepared patients") == 3
+    assert "Jane" not in caplog.text
 
 
 class Refused:

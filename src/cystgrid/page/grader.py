@@ -6,6 +6,7 @@ the passes are full, and a lone request is answered at once.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -15,9 +16,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from cystgrid.errors import CystgridError
-from cystgrid.page.grading import Outcome
+from cystgrid.page.grading import FaultError, Outcome
 from cystgrid.page.watched import DiedError, Watched
 from cystgrid.preparation.patient import PreparedPatient
+
+log = logging.getLogger(__name__)
 
 TOGETHER = 16
 """Patients in one pass, at most: more gain nothing, and the last of them waits for all."""
@@ -115,14 +118,23 @@ class Grader:
         while not self._ending:
             with self._change:
                 self._change.wait_for(lambda: self._waiting or self._ending, patience)
-            try:
-                self.process.stand_by()
-            except (DiedError, CystgridError) as error:
-                patience = None  # the next one to ask lets it try again
-                self._fail(self._taken(self.most), error)
-            else:
+            if self._ready():
                 patience = LOOK_SECONDS
                 self._grade(self._taken(TOGETHER))
+            else:
+                patience = None  # the next one to ask lets it try again
+
+    def _ready(self) -> bool:
+        """Whether the process lives; where it does not begin, whoever waits is told."""
+        try:
+            self.process.stand_by()
+        except (DiedError, CystgridError) as error:
+            self._fail(self._taken(self.most), error)
+            return False
+        except Exception as error:
+            self._fault(self._taken(self.most), error)
+            return False
+        return True
 
     def _taken(self, most: int) -> list[tuple[PreparedPatient, Future[Outcome]]]:
         """Those who have waited longest and wait still; from here on none can be cancelled."""
@@ -136,15 +148,27 @@ class Grader:
         begun = time.monotonic()
         try:
             outcomes = self.process.call([prepared for prepared, _ in taken])
+            self._pass_seconds = time.monotonic() - begun
+            for (_, asked), outcome in zip(taken, outcomes, strict=True):
+                asked.set_result(outcome)
         except DiedError as error:
             self._fail(taken, error)
-            return
-        self._pass_seconds = time.monotonic() - begun
-        for (_, asked), outcome in zip(taken, outcomes, strict=True):
-            asked.set_result(outcome)
+        except Exception as error:  # a bug costs these their answers, and nobody who comes later
+            self._fault(taken, error)
 
     def _fail(
         self, taken: Sequence[tuple[PreparedPatient, Future[Outcome]]], error: Exception
     ) -> None:
         for _, asked in taken:
             asked.set_exception(error)
+
+    def _fault(
+        self, taken: Sequence[tuple[PreparedPatient, Future[Outcome]]], error: Exception
+    ) -> None:
+        """Tell a bug by its kind; the process goes, that nobody is given what it may still say."""
+        log.error("prepared patients: %s", type(error).__name__)  # its text may name one
+        log.debug("", exc_info=error)
+        for _, asked in taken:
+            if not asked.done():
+                asked.set_result(FaultError(type(error).__name__))
+        self.process.stop()

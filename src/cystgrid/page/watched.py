@@ -102,7 +102,7 @@ class Watched:
         try:
             with interrupts_held():
                 self._process.start()
-        except OSError as error:  # no memory, or no process more
+        except (OSError, MemoryError) as error:  # no memory, or no process more
             self._process = None
             raise DiedError from error
         finally:
