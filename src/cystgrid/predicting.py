@@ -143,8 +143,8 @@ def _graded(
         if isinstance(each, Refusal):
             yield each
             continue
-        answer = Answer.of(model, each)
         try:
+            answer = Answer.of(model, each)
             if results is not None:
                 results.write(patient, Reading(each, answer))
         except ScanError as error:

@@ -101,3 +101,19 @@ def test_a_folder_without_patients_is_named(tmp_path):
             torch.nn.Identity(), torch.nn.Identity(), str(tmp_path), str(tmp_path / "out"),
             ("a", "b"), (0,), torch.device("cpu"), NOTICE,
         )  # fmt: skip
+
+
+def test_its_script_refuses_a_patient_of_whom_it_sees_no_scan(tmp_path, capsys):
+    for name, seen in (("one", [None] * 11), ("two", list(range(11)))):
+        folder = tmp_path / "prepared" / "patients" / name
+        folder.mkdir(parents=True)
+        np.save(folder / "crop.npy", np.zeros((2, 5, 16, 16), np.float32))
+        card = {"patient": name, "percentiles": [seen, list(range(11))]}
+        (folder / "patient.json").write_text(json.dumps(card))
+    path = bundle_script.write_predictions(
+        lambda images: torch.tensor([[0.25, 0.75]]), lambda *given: torch.zeros(1, 1),
+        str(tmp_path / "prepared"), str(tmp_path / "out"), ("a", "b"), (0,), torch.device("cpu"),
+        NOTICE,
+    )  # fmt: skip
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["patient", "two"]
+    assert capsys.readouterr().err == "refused: patient one: no scan that this model sees\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def write_predictions(
 ) -> Path:
     """Grade every patient of a prepared folder into ``output/predictions.csv``.
 
+    A patient without any scan that the model sees gets a line on stderr, and no row.
+
     Args:
         network: the members' mean probabilities of 0-1 images.
         preprocessing: prepared crops to 0-1 images, on the processor.
@@ -70,6 +73,9 @@ def write_predictions(
         rows.writerow(["patient", "predicted", *(f"p_{name}" for name in classes), "notice"])
         for card in cards:
             name, *given = read_patient(card.parent, channels)
+            if given[1].isnan().all():
+                sys.stderr.write(f"refused: patient {name}: no scan that this model sees\n")
+                continue
             answers = network(preprocessing(*given).to(device))[0].tolist()
             best = classes[answers.index(max(answers))]
             rows.writerow([name, best, *answers, notice])

@@ -6,7 +6,7 @@ others train it. With several members, each fold has a turn, and probabilities a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cystgrid.cohort.splits import CopiesRule, InnerFold, validation_splits
-from cystgrid.differences import differences, sides
-from cystgrid.errors import SettingsError, StoreError
+from cystgrid.cohort.splits import CopiesRule, InnerFold, Member, validation_splits
+from cystgrid.errors import CohortError, SettingsError, StoreError
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import digest, refuse_other_kind
 from cystgrid.sealing import read_sealed, write_sealed
@@ -28,11 +27,10 @@ from cystgrid.training.job import STATE
 from cystgrid.training.keeping import Keep, Say, go_on
 from cystgrid.training.leakage import check_inner_copies
 from cystgrid.training.member import Task, train_member
-from cystgrid.training.model_card import read_model_card
+from cystgrid.training.model_before import DATA, RECIPE, SITE, finished_model, made_by
 from cystgrid.training.recipe import Recipe, job_seed
-from cystgrid.training.run_card import PLATFORM
 from cystgrid.training.settings import DeploySettings
-from cystgrid.training.site import Site
+from cystgrid.training.sides import Sides
 
 Calibrate = Callable[[NDArray[np.int64], NDArray[np.float64]], dict[str, Any]]
 """Class numbers ``(patient,)`` and probabilities ``(patient, class)`` to what model.json keeps."""
@@ -80,7 +78,8 @@ def train_model(
 
     Args:
         prepared: folder of a store.
-        folder: of the model; a broken-off training there goes on.
+        folder: of the model; a broken-off training there goes on, and the same model, finished,
+            is left as it is.
         recipe: the first of its models, on the first of its inputs, is trained.
         settings: folds and members.
         copies: as in ``SplitSettings``.
@@ -88,14 +87,16 @@ def train_model(
         workers: processes; None for as many as there are cores, 0 for this one.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
-        say: takes a line of each member under way that has to begin again.
+        say: takes a line of each member under way that has to begin again, of patients who are
+            left out, and of a finished model that stays.
 
     Returns:
         Path of ``model.json``.
 
     Raises:
         SettingsError: more members than folds, or a package that the model needs is not there.
-        CohortError: copies of a scan would train and select the same member.
+        CohortError: copies of a scan would train and select the same member, or nobody has a scan
+            that the inputs use.
         StoreError: the folder holds another model, or something else of ours.
     """
     if settings.members > settings.folds:
@@ -109,9 +110,12 @@ def train_model(
     model, inputs = recipe.models.pairs()[0]
     recipe.require([model])
     store = Store.open(prepared)
-    _refuse_another_model(folder, store, recipe.identity(model, inputs))
     with open_engine(cluster, workers, recipe.training_of(model).threads) as engine:
-        jobs = _member_jobs(store, folder, recipe, settings, engine.site)
+        made = made_by(store, recipe, settings, engine.site, calibrated=calibrate is not None)
+        if finished := finished_model(folder, made, say):
+            return finished
+        patients = _learned_from(store, recipe, inputs, say)
+        jobs = _member_jobs(store, patients, folder, recipe, settings, made)
         if copies == "refuse":
             check_inner_copies(store.copies(), [job.fold for job in jobs])
         missing = [job for job in jobs if not _is_finished(job)]
@@ -119,9 +123,8 @@ def train_model(
         title = f"{len(missing)} of {len(jobs)} members"
         run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
     kept = [_read_record(job) for job in jobs]
-    patients = labelled_members(store, recipe.cohort)
     path = write_model(
-        folder, store, patients, recipe, model, inputs,
+        folder, store, patients, recipe, made,
         [each["member"] for each in kept],
         calibrate and calibrate(*_validation(kept)),
     )  # fmt: skip
@@ -138,34 +141,40 @@ def _validation(kept: Sequence[dict[str, Any]]) -> tuple[NDArray[np.int64], NDAr
     return np.array(truth, dtype=np.int64), np.array(rows, dtype=np.float64)
 
 
-def _refuse_another_model(folder: Path, store: Store, identity: dict[str, Any]) -> None:
-    """Refuse to replace a finished model by one of other data or another recipe."""
-    path = folder / "model.json"
-    if not path.exists():
-        return
-    card = read_model_card(folder).content
-    if card["recipe"] != identity:
-        has, wanted = sides(differences(card["recipe"], identity))
-        raise _another(path, f"a model of another recipe ({has})", f"the one asked for ({wanted})")
-    if card["prepared"] != store.digest:
-        raise _another(path, "a model of other data", "one of the patients that are prepared now")
+def _learned_from(store: Store, recipe: Recipe, inputs: str, say: Say) -> list[Member]:
+    """The labelled patients of whom there is a scan that the inputs use; the others are told of.
 
-
-def _another(path: Path, got: str, expected: str) -> StoreError:
-    return StoreError(
-        path, got=got, expected=f"{expected}, or a new folder", do="choose another -o folder"
-    )
+    Raises:
+        CohortError: there is none.
+    """
+    labelled = labelled_members(store, recipe.cohort)
+    blind = Sides.of(store, inputs).blind
+    seen = [member for member in labelled if member.patient not in blind]
+    if not seen:
+        raise CohortError(
+            f"inputs {inputs}",
+            got="no labelled patient with such a scan",
+            expected="one at least",
+            do="take inputs that more patients have",
+        )
+    if left := len(labelled) - len(seen):
+        say(f"inputs {inputs}: {left} of {len(labelled)} labelled patients are left out: they have "
+            "no such scan")  # fmt: skip
+    return seen
 
 
 def _member_jobs(
-    store: Store, folder: Path, recipe: Recipe, settings: DeploySettings, site: Site
+    store: Store,
+    patients: Sequence[Member],
+    folder: Path,
+    recipe: Recipe,
+    settings: DeploySettings,
+    made: Mapping[str, Any],
 ) -> list[_MemberJob]:
     model, inputs = recipe.models.pairs()[0]
-    numbers = {name: each for name, each in site.versions.items() if name != PLATFORM}
-    identity = [store.digest, recipe.identity(model, inputs), site.device, numbers, site.code]
-    identity.append(site.precision(recipe.training_of(model).precision))
+    identity = [made[DATA], made[RECIPE], made[SITE]]
     seed = recipe.training_of(model).seed
-    folds = validation_splits(labelled_members(store, recipe.cohort), settings.folds, seed)
+    folds = validation_splits(patients, settings.folds, seed)
     alone = settings.members == 1
     return [
         _MemberJob(

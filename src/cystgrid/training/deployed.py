@@ -5,7 +5,7 @@ MODEL/model.safetensors (or member-<j>.safetensors)  model.json  README.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cystgrid.cohort.classes import CohortSettings
 from cystgrid.cohort.splits import Member as CohortMember
+from cystgrid.errors import ScanError
 from cystgrid.models.registry import CHANNELS
 from cystgrid.preparation.flow import read_flow
 from cystgrid.preparation.patient import PreparedPatient
@@ -58,11 +59,29 @@ class DeployedModel:
     calibration: dict[str, Any] | None = None
 
     def probabilities(self, prepared: Sequence[PreparedPatient]) -> NDArray[np.float64]:
-        """Mean class probabilities ``(patient, class)`` over the members."""
+        """Mean class probabilities ``(patient, class)`` over the members.
+
+        Raises:
+            ScanError: a patient of whom there is no scan that the model sees.
+        """
+        for patient in prepared:
+            self._refuse_unseen(patient)
         mean: NDArray[np.float64] = np.mean(
             [member.probabilities(prepared) for member in self.members], axis=0
         )
         return mean
+
+    def _refuse_unseen(self, patient: PreparedPatient) -> None:
+        """Refuse a patient of whom it would see nothing: any answer would be of somebody else."""
+        wanted, names = CHANNELS[self.inputs], self.preparation.modalities
+        there = [name for name, is_there in zip(names, patient.present, strict=True) if is_there]
+        if wanted and not set(wanted) & set(there):
+            raise ScanError(
+                f"patient {patient.patient}",
+                got=f"no scan but {' and '.join(there)}",
+                expected=f"{' or '.join(wanted)}, which this model sees",
+                do="give such a scan, or take a model of other inputs",
+            )
 
 
 def write_model(
@@ -70,8 +89,7 @@ def write_model(
     store: Store,
     patients: Sequence[CohortMember],
     recipe: Recipe,
-    model: str,
-    inputs: str,
+    made: Mapping[str, Any],
     records: Sequence[dict[str, Any]],
     calibration: dict[str, Any] | None,
 ) -> Path:
@@ -81,20 +99,20 @@ def write_model(
         folder: MODEL, in which the weights lie already.
         store: what it was trained on.
         patients: all that any member trained on or was selected by.
-        recipe: of the training.
-        model: name in the study.
-        inputs: which modalities.
+        recipe: of the training; its first model on the first of its inputs.
+        made: what the model is made by (see ``model_before.made_by``).
         records: of the members, as ``save_member`` gave them.
         calibration: what was learned from validation patients, if anything was.
 
     Returns:
         Path of ``model.json``.
     """
+    model, inputs = recipe.models.pairs()[0]
     pixels = recipe.grid.pixels or store.settings.cell
     card = {
+        **made,
         "schema": SCHEMA,
         "notice": NOTICE,
-        "model": model,
         "architecture": recipe.models.architecture(model),
         "inputs": inputs,
         "channels": list(CHANNELS[inputs]),
@@ -106,14 +124,12 @@ def write_model(
         "models": recipe.models.of_one(model, inputs).model_dump(mode="json"),
         "cohort": recipe.cohort.model_dump(mode="json"),
         "preparation": store.settings.model_dump(mode="json"),
-        "recipe": recipe.identity(model, inputs),
         "members": list(records),
         "calibration": calibration,
         "training_patients": {
             label: sum(member.label == label for member in patients) for label in recipe.classes
         },
         "training_patients_sha256": sorted(sha256_bytes(p.patient.encode()) for p in patients),
-        "prepared": store.digest,
         "versions": versions(),
     }
     page = model_page(

@@ -13,6 +13,7 @@ from cystgrid.verifying.looking import Look
 
 CARD, README = "model.json", "README.md"
 TRAIN_AGAIN = "the model must be trained again: cystgrid train, into another folder"
+WEIGHTS = "the members are trained again: cystgrid train, with the same study, into this folder"
 PAGE = "it is words alone; the model predicts without it"
 MEMBER = "this member is trained again: cystgrid train"
 BEGINS_AGAIN = "this member's training begins again: cystgrid train"
@@ -32,7 +33,7 @@ def look_at_model(look: Look) -> None:
     if card is None:
         return
     for record in card["members"]:
-        look.file(record["weights"], record["sha256"], "weights", TRAIN_AGAIN)
+        look.file(record["weights"], record["sha256"], "weights", WEIGHTS)
     for name, sha256 in card["files"].items():
         look.file(name, sha256, "model card", PAGE)
 
