@@ -210,6 +210,26 @@ def test_an_answer_that_is_no_dicom_is_a_clear_error(web, tmp_path, monkeypatch,
     assert [str(each.message) for each in recwarn] == []  # they would repeat the value
 
 
+def test_of_a_list_with_odd_studies_the_others_are_had(web, tmp_path, monkeypatch):
+    answers = [
+        b'{"0020000D": {"vr": "UI", "Value": ["1.2"]}, "00080061": {"vr": "US", "Value": [5]}}',
+        b'{"00080020": {"vr": "DA", "Value": ["20240102"]},'
+        b' "00100020": {"vr": "LO", "Value": ["Quimby"]}}',
+        b'{"0020000D": 7}',
+        b'{"0020000D": {"vr": "UI", "Value": ["1.3"]},'
+        b' "00201208": {"vr": "FD", "Value": [Infinity]}}',
+    ]
+    server = web(lambda path: (200, JSON, b"[" + b",".join(answers) + b"]"))
+    odd = []
+    rows = with_token(server.url, tmp_path, monkeypatch).find(Query(), odd.append)
+    assert [(row.study_uid, row.instances) for row in rows] == [("1.2", None), ("1.3", None)]
+    told = [str(error) for error in odd]
+    assert len(told) == 2
+    assert "no DICOM" in told[0]
+    assert "got a study of 20240102 without StudyInstanceUID" in told[1]
+    assert len(server.seen) == 2
+
+
 def test_an_archive_that_pages_without_end_is_read_to_the_limit(web, tmp_path, monkeypatch):
     same = b'[{"0020000D": {"vr": "UI", "Value": ["1.2.3"]}}]'
     server = web(lambda path: (200, JSON, same))

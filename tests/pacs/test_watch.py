@@ -1,9 +1,11 @@
 """The watcher: nothing lost, nothing twice, whatever happens in the middle."""
 
+import itertools
 import shutil
 import sqlite3
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,8 +18,10 @@ from cystgrid.pacs.watch import Watch, retry_refused
 from cystgrid.pacs.watch_settings import WatchSettings
 from cystgrid.pacs.watch_state import Stage, StudyState, WatchState
 from pacs.conftest import PROTOCOLS
+from pacs.fake_archive import FakeArchive
 from pacs.orthanc import Orthanc
 from pacs.test_archive import write_study
+from pacs.test_misbehaviour import to
 from studies_on_disk import uid
 
 QUESTION = {"archive": "a", "model": "m"}
@@ -118,7 +122,7 @@ def test_a_study_is_left_alone_while_it_grows(world, orthanc, tmp_path):
         watch.now = lambda: clock[0]
         watch.settings = world.settings.model_copy(update={"quiet_seconds": 60, "days": 0})
         watch.archive = SimpleNamespace(
-            find=lambda query: world.archive.find(type(query)()),
+            find=lambda query, odd: world.archive.find(type(query)(), odd),
             instances=world.archive.instances,
             fetch=world.archive.fetch,
             send=world.archive.send,
@@ -223,7 +227,7 @@ def test_a_study_that_cannot_be_used_stops_no_other(world, orthanc, tmp_path):
     honest = world.answer
     faults = {
         studies[0]: CohortError("roi", got="none", expected="one", do="draw it"),
-        studies[2]: ZeroDivisionError("oops"),
+        studies[2]: ZeroDivisionError("the patient is Quimby"),
     }
 
     def answer(study):
@@ -236,12 +240,53 @@ def test_a_study_that_cannot_be_used_stops_no_other(world, orthanc, tmp_path):
     with world.watch() as watch:
         reasons = {one.study_uid: one.reason for one in watch.state.refused()}
     assert "roi: got none" in reasons[studies[0]]
-    assert "a bug in cystgrid: ZeroDivisionError" in reasons[studies[2]]
+    assert reasons[studies[2]] == "a bug in cystgrid: ZeroDivisionError"
+    assert "Quimby" not in "".join(world.said)
     assert list((tmp_path / "watched/studies").iterdir()) == []
     faults.clear()
     with world.watch() as watch:
         assert retry_refused(watch.state, time.time()) == 2
         assert watch.run(once=True) == {Stage.SENT: 4}
+
+
+def test_a_study_without_a_uid_is_said_once_and_stops_no_other(tmp_path):
+    write_study(tmp_path / "theirs")
+    turns = itertools.count()
+
+    def every_other_nameless(answer, level):
+        if level == "STUDY" and next(turns) % 2:
+            answer.StudyInstanceUID, answer.StudyDate, answer.PatientID = "", "20240102", "Quimby"
+
+    files = sorted((tmp_path / "theirs").glob("*.dcm"))
+    with FakeArchive(files, edit_answer=every_other_nameless).running() as fake:
+        world = World(to(fake.port), tmp_path / "watched")
+        with world.watch() as watch:
+            assert watch.run(once=True) == {Stage.SENT: 1}
+    (told,) = [line for line in world.said if "in the list" in line]
+    assert "got a study of 20240102 without StudyInstanceUID" in told
+    assert "Quimby" not in told
+
+
+def test_a_study_whose_instances_are_not_listed_is_refused_and_stops_no_other(
+    world, orthanc, tmp_path
+):
+    studies, _ = put_studies(orthanc, tmp_path / "theirs", 2)
+    there = world.archive.connection
+
+    def find(*asked):
+        return (replace(row, instances=None) for row in there.find(*asked))
+
+    def instances(study):
+        if study == studies[0]:
+            raise ArchiveError("archive", got="status C000", expected="0000", do="look")
+        return there.instances(study)
+
+    odd = SimpleNamespace(
+        name=there.name, find=find, instances=instances, retrieve=there.retrieve, store=there.store
+    )
+    object.__setattr__(world.archive, "connection", odd)
+    assert world.run() == {Stage.SENT: 1, Stage.REFUSED: 1}
+    assert any(f"{studies[0]}: refused: archive: got status C000" in line for line in world.said)
 
 
 def test_a_refused_study_that_grows_has_another_try(world, orthanc, tmp_path):

@@ -137,8 +137,9 @@ def watch(
     Stopped or killed at any moment, the same command goes on where it was.
     """
     from cystgrid.pacs.verbs import run_watch
+    from cystgrid.pacs.watch_state import Stage
 
     counts, refused = run_watch(
         settings, model, output, once=once, retry=retry_refused, say=lambda text: say(quiet, text)
     )
-    end_with(refused, done=counts.total() - len(refused))
+    end_with(refused, done=counts[Stage.SENT])

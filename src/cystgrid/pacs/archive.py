@@ -11,7 +11,7 @@ from cystgrid.extras import require
 from cystgrid.pacs.connection import Connection
 from cystgrid.pacs.fetching import Fetch
 from cystgrid.pacs.patience import Patience, Sleep, patiently
-from cystgrid.pacs.rows import InstanceRow, Query, StudyRow, asked_uid
+from cystgrid.pacs.rows import InstanceRow, Odd, Query, StudyRow, asked_uid, refuse
 from cystgrid.pacs.sending import SendReport, send
 from cystgrid.pacs.settings import PacsSettings
 
@@ -37,13 +37,19 @@ class Archive:
         """How messages call it; holds no secret."""
         return self.connection.name
 
-    def find(self, query: Query) -> list[StudyRow]:
+    def find(self, query: Query, odd: Odd = refuse) -> list[StudyRow]:
         """The studies that match, at most ``query.limit``.
+
+        Args:
+            query: what is looked for.
+            odd: told of each study that cannot be decoded or has no UID.
 
         Raises:
             ArchiveError: the archive refuses, is not there, or answers what it must not.
         """
-        return patiently(lambda: list(self.connection.find(query)), self.patience, sleep=self.sleep)
+        return patiently(
+            lambda: list(self.connection.find(query, odd)), self.patience, sleep=self.sleep
+        )
 
     def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
         """Every instance that the archive lists for a study; none where it has no such study.

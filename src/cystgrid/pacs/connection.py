@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from cystgrid.pacs.rows import InstanceRow, Query, StudyRow
+from cystgrid.pacs.rows import InstanceRow, Odd, Query, StudyRow, refuse
 
 Receive = Callable[[bytes], None]
 """Takes one instance as the bytes of a DICOM file."""
@@ -24,8 +24,11 @@ class Connection(Protocol):
         """How messages call the archive; holds no secret."""
         ...
 
-    def find(self, query: Query) -> Iterator[StudyRow]:
-        """At most ``query.limit`` studies, each once, in the archive's order."""
+    def find(self, query: Query, odd: Odd = refuse) -> Iterator[StudyRow]:
+        """At most ``query.limit`` studies, each once, in the archive's order.
+
+        ``odd`` is told of each answer that cannot be decoded or holds no UID.
+        """
         ...
 
     def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:

@@ -23,9 +23,12 @@ from cystgrid.pacs.rows import (
     MOST_INSTANCES,
     STUDY_KEYWORDS,
     InstanceRow,
+    Odd,
     Query,
     StudyRow,
     distinct,
+    refuse,
+    study_rows,
 )
 from cystgrid.pacs.settings import DicomWebSettings
 
@@ -72,17 +75,17 @@ class DicomWeb:
         )
         self._client.set_http_retry_params(retry=False)  # ours waits as the settings say
 
-    def find(self, query: Query) -> Iterator[StudyRow]:
+    def find(self, query: Query, odd: Odd = refuse) -> Iterator[StudyRow]:
         """See ``Connection``."""
         pages = self._pages(
-            self._client.search_for_studies, query.limit,
+            self._client.search_for_studies, query.limit, odd,
             fields=list(STUDY_KEYWORDS), search_filters=query.filters,
         )  # fmt: skip
         seen: set[str] = set()
         for page in pages:
-            rows = [StudyRow.of(answer, self.name) for answer in page]
+            rows = list(study_rows(page, self.name, odd))
             new = [row for row in rows if row.study_uid not in seen]
-            if not new:  # an archive that ignores the offset repeats itself without end
+            if rows and not new:  # an archive that ignores the offset repeats itself without end
                 return
             for row in new:
                 if len(seen) < query.limit and row.study_uid not in seen:
@@ -94,7 +97,7 @@ class DicomWeb:
     def instances(self, study_uid: str) -> tuple[InstanceRow, ...]:
         """See ``Connection``."""
         pages = self._pages(
-            self._client.search_for_instances, MOST_INSTANCES,
+            self._client.search_for_instances, MOST_INSTANCES, refuse,
             study_instance_uid=study_uid, fields=list(INSTANCE_KEYWORDS),
         )  # fmt: skip
         found: dict[InstanceRow, None] = {}
@@ -105,17 +108,28 @@ class DicomWeb:
                 break
         return distinct(list(found), self.name)
 
-    def _pages(self, search: Search, most: int, **asked: Any) -> Iterator[list[Dataset]]:
+    def _pages(self, search: Search, most: int, odd: Odd, **asked: Any) -> Iterator[list[Dataset]]:
         """Answers, some at a time, until there are no more or ``most`` were told."""
-        told = 0
+        told, before = 0, None
         while told < most:
             with self._spoken("a list"):
                 answers = search(limit=min(PAGE, most - told), offset=told, **asked)
-                page = [Dataset.from_json(answer) for answer in answers]
-            if not page:
+                if not isinstance(answers, list):
+                    raise TypeError("no list")
+            if not answers or answers == before:  # an offset that is ignored brings the same again
                 return
-            yield page
-            told += len(page)
+            yield list(self._decoded(answers, odd))
+            told, before = told + len(answers), answers
+
+    def _decoded(self, answers: Sequence[dict[str, Any]], odd: Odd) -> Iterator[Dataset]:
+        for answer in answers:
+            try:
+                with self._spoken("a list"):
+                    decoded = Dataset.from_json(answer)
+            except ArchiveError as error:
+                odd(error)
+            else:
+                yield decoded
 
     def retrieve(self, study_uid: str, wanted: Sequence[InstanceRow], receive: Receive) -> None:
         """See ``Connection``."""

@@ -36,9 +36,12 @@ from cystgrid.pacs.rows import (
     MOST_INSTANCES,
     STUDY_KEYWORDS,
     InstanceRow,
+    Odd,
     Query,
     StudyRow,
     distinct,
+    refuse,
+    study_rows,
     value_of,
 )
 from cystgrid.pacs.settings import DimseSettings
@@ -63,15 +66,14 @@ class Dimse:
         self.name = called(settings)
         self._settings, self._patience = settings, patience
 
-    def find(self, query: Query) -> Iterator[StudyRow]:
+    def find(self, query: Query, odd: Odd = refuse) -> Iterator[StudyRow]:
         """See ``Connection``."""
         seen: set[str] = set()
         with self._finding() as association:
             answers = self._matches(
-                association, "STUDY", STUDY_KEYWORDS, query.filters, query.limit
+                association, "STUDY", STUDY_KEYWORDS, query.filters, query.limit, odd
             )
-        for answer in answers:
-            row = StudyRow.of(answer, self.name)
+        for row in study_rows(answers, self.name, odd):
             if row.study_uid not in seen:
                 seen.add(row.study_uid)
                 yield row
@@ -106,6 +108,7 @@ class Dimse:
         keywords: Iterable[str],
         filters: dict[str, str],
         most: int,
+        odd: Odd = refuse,
     ) -> list[Dataset]:
         """Answers to one C-FIND; where there are more than ``most``, the association ends."""
         asked = Dataset()
@@ -117,7 +120,8 @@ class Dimse:
             if checked_status(status, self._settings, "a list") not in PENDING:
                 break
             if answer is None:
-                raise self._unreadable("an answer")
+                odd(self._unreadable("an answer"))
+                continue
             if len(found) >= most:
                 association.abort()  # waiting for all the rest could take for ever
                 break

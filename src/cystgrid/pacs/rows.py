@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,19 +138,46 @@ class StudyRow:
             ArchiveError: it holds no UID.
         """
         uid = sound_uid(value_of(answer, "StudyInstanceUID"))
+        date = str(value_of(answer, "StudyDate") or "")
         if not uid:
-            raise _no_uid(where, "a study", "StudyInstanceUID")
+            of_day = f" of {date}" if re.fullmatch("[0-9]{8}", date) else ""  # by which it is found
+            raise _no_uid(where, f"a study{of_day}", "StudyInstanceUID")
         modalities = value_of(answer, "ModalitiesInStudy") or ()
-        listed = [modalities] if isinstance(modalities, str) else list(modalities)
+        several = isinstance(modalities, Sequence) and not isinstance(modalities, str)
+        listed = modalities if several else [modalities]
         return cls(
             uid,
             str(value_of(answer, "PatientID") or ""),
-            str(value_of(answer, "StudyDate") or ""),
+            date,
             str(value_of(answer, "StudyDescription") or ""),
             tuple(sorted(filter(None, map(str, listed)))),
             _count(answer, "NumberOfStudyRelatedSeries"),
             _count(answer, "NumberOfStudyRelatedInstances"),
         )
+
+
+Odd = Callable[[ArchiveError], None]
+"""Told of one study of a list that is no use; may raise."""
+
+
+def refuse(error: ArchiveError) -> None:
+    """What becomes of a list with such a study where nothing else is said.
+
+    Raises:
+        ArchiveError: always.
+    """
+    raise error
+
+
+def study_rows(answers: Iterable[Dataset], where: str, odd: Odd) -> Iterator[StudyRow]:
+    """The studies of a list; ``odd`` is told of each answer without a UID."""
+    for answer in answers:
+        try:
+            row = StudyRow.of(answer, where)
+        except ArchiveError as error:
+            odd(error)
+        else:
+            yield row
 
 
 @dataclass(frozen=True, order=True)
@@ -201,7 +228,7 @@ def distinct(found: Sequence[InstanceRow], where: str) -> tuple[InstanceRow, ...
 def _count(answer: Dataset, keyword: str) -> int | None:
     try:
         return int(value_of(answer, keyword))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

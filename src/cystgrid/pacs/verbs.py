@@ -93,12 +93,13 @@ def run_watch(
         say: told what happens.
 
     Returns:
-        How many studies have come how far, and ``(study, reason)`` of those refused.
+        How many studies have come how far, and ``(study, reason)`` of those refused, and of those
+        in the archive's list that cannot be used.
 
     Raises:
         CystgridError: as ``Watch.run``; a model or a folder that cannot be used.
     """
-    from cystgrid.pacs.watch import Watch, retry_refused
+    from cystgrid.pacs.watch import LISTED, Watch, retry_refused
     from cystgrid.pacs.watch_answer import StudyAnswers
     from cystgrid.pacs.watch_state import WatchState
     from cystgrid.service import Service
@@ -117,7 +118,8 @@ def run_watch(
             answers.answer, answers.results, say,
         )  # fmt: skip
         counts = watch.run(once=once)
-        return counts, [(one.study_uid, one.reason) for one in state.refused()]
+        refused = [(one.study_uid, one.reason) for one in state.refused()]
+        return counts, refused + [(LISTED, reason) for reason in watch.odd]
 
 
 def _open(settings: Path) -> Archive:

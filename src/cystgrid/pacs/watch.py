@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,10 +24,16 @@ from cystgrid.pacs.rows import Query, StudyRow
 from cystgrid.pacs.watch_settings import WatchSettings
 from cystgrid.pacs.watch_state import Stage, StudyState, WatchState
 
+log = logging.getLogger(__name__)
+
 Say = Callable[[str], None]
 
 AnswerStudy = Callable[[Path], list[Path]]
 """A fetched study to the DICOM files of its answer."""
+
+
+LISTED = "a study in the list"
+"""One that cannot be called by its UID."""
 
 
 @dataclass
@@ -48,6 +55,7 @@ class Watch:
         results: where a study's answer lies.
         say: told what happens, a line each; no person is named.
         sleep, now: wait, and seconds since 1970.
+        odd: why studies in the archive's list cannot be used, each reason once.
     """
 
     archive: Archive
@@ -60,6 +68,7 @@ class Watch:
     say: Say
     sleep: Sleep = time.sleep
     now: Callable[[], float] = time.time
+    odd: list[str] = field(default_factory=list)
     _crowded: bool = False
 
     def run(self, *, once: bool) -> Counter[Stage]:
@@ -98,7 +107,7 @@ class Watch:
             date=f"{oldest:%Y%m%d}-",
             limit=self.settings.limit,
         )
-        rows = self.archive.find(query)
+        rows = self.archive.find(query, self._odd)
         if len(rows) == query.limit and not self._crowded:
             self._crowded = True
             self.say(f"{query.limit} studies or more match: [watch] limit or days may hide some")
@@ -120,8 +129,16 @@ class Watch:
             except OSError:
                 raise
             except Exception as error:  # one study that brings a bug to light stops no other
-                reason = f"a bug in cystgrid: {type(error).__name__}: {error}"
+                log.debug("", exc_info=error)  # its text may hold a patient's name
+                reason = f"a bug in cystgrid: {type(error).__name__}"
                 self._end(state.study_uid, Stage.REFUSED, reason)
+
+    def _odd(self, error: ArchiveError) -> None:
+        """One study of the list is no use: the others are."""
+        reason = str(error)
+        if reason not in self.odd:
+            self.odd.append(reason)
+            self.say(f"{LISTED}: {reason}")
 
     def _matches(self, row: StudyRow) -> bool:
         there = not row.modalities or self.settings.modality in row.modalities
@@ -132,11 +149,23 @@ class Watch:
         known = self.state.get(row.study_uid)
         if known is not None and known.stage not in (Stage.SEEN, Stage.REFUSED):
             return  # what is sent back changes the number, too
-        count = row.instances
-        if count is None:
-            count = len(self.archive.instances(row.study_uid))
+        count = self._count(row, known)
         if known is None or known.instances != count:  # a refused study that grew has another try
             self.state.put(StudyState(row.study_uid, Stage.SEEN, count, self.now()))
+
+    def _count(self, row: StudyRow, known: StudyState | None) -> int:
+        """How many instances it has; as many as before where the archive refuses to list them.
+
+        Such a study is worked on none the less: there it is asked again, and refused in the end.
+        """
+        if row.instances is not None:
+            return row.instances
+        try:
+            return len(self.archive.instances(row.study_uid))
+        except (ArchiveDownError, ArchiveDeniedError):
+            raise
+        except ArchiveError:
+            return 0 if known is None else known.instances
 
     def _advance(self, state: StudyState) -> None:
         """One study, stage by stage, as far as it goes now."""
