@@ -148,7 +148,7 @@ def _seconds_of_tables(planned: Design, site: Site, *, quiet: bool) -> float:
             _make_up(job, generator)
         advance(1)
         start = time.perf_counter()
-        path = write_outcome(rehearsal, nested, peers)
+        path = write_outcome(rehearsal, nested, peers, planned.fusions())
         write_results(Path(folder), path, planned.store, planned.recipe, quiet=True)
         advance(1)
         return time.perf_counter() - start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cystgrid.evaluation.settings import ERROR_RATE
 from cystgrid.grids.gather import resident_limit, streaming_note
 from cystgrid.locking import sole_writer
 from cystgrid.models.registry import CHANNELS
+from cystgrid.models.settings import meant
 from cystgrid.outputs.curves import TrainingCurve, draw_training_curves
 from cystgrid.outputs.grids import GridPicture, central_window, draw_grids
 from cystgrid.preparation.flow import read_flow, write_flow
@@ -27,6 +28,7 @@ from cystgrid.preparation.store import Store
 from cystgrid.provenance import refuse_other_kind, write_text
 from cystgrid.results import Results, evaluate_file
 from cystgrid.study import Study
+from cystgrid.training.decision import fused_name
 from cystgrid.training.deploy import train_model
 from cystgrid.training.design import Protocol, labelled_members
 from cystgrid.training.device import training_device
@@ -35,7 +37,7 @@ from cystgrid.training.job import CURVE, read_record
 from cystgrid.training.keeping import Say
 from cystgrid.training.nested import cross_validate
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import CARD, read_run_card
+from cystgrid.training.run_card import CARD, recorded_fusions, recorded_pairs
 
 STUDY = "study.toml"
 """Of a run: the study file, word for word."""
@@ -90,6 +92,7 @@ def run_crossval(
             study.splits,
             given=given,
             protocol=protocol,
+            wanted=study.models.fusions,
             workers=workers,
             cluster=cluster,
             quiet=quiet,
@@ -102,7 +105,7 @@ def run_crossval(
         results = write_results(run, path, store, recipe, quiet=quiet)
         record_sums(run, [run / STUDY, *kept, *results.written])
     notes += [*results.removal_notes, *disk_notes(store, recipe)]
-    notes += [*left_out_notes(run), *collapse_notes(run)]
+    notes += [*left_out_notes(run), *unfused_notes(run, study.models.fusions), *collapse_notes(run)]
     return results.table1, notes
 
 
@@ -187,17 +190,40 @@ def disk_notes(store: Store, recipe: Recipe) -> list[str]:
 
 
 def left_out_notes(run: Path) -> list[str]:
-    """Which models this folder was asked for before, and that are not in its tables."""
-    recorded = read_run_card(run)["models"]
+    """Which models and fusions this folder was asked for before that are not in its tables."""
+    recorded = map("-".join, recorded_pairs(run))
     path, columns = run / "predictions.csv", ["model", "inputs"]
     rows = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)
     there = set(rows["model"] + "-" + rows["inputs"])
-    return [
+    notes = [
         f"{name}: begun in this folder, and not in its tables: its trainings are not all there, or "
         "the study has changed; run it again with its own study"
         for name in recorded
         if name not in there
     ]
+    for fusion in recorded_fusions(run):
+        lacking = " and ".join(name for name in map("-".join, fusion) if name not in there)
+        if lacking:
+            fused = "-".join(fused_name(*fusion))
+            why = f"for want of {lacking}; it is made when nothing is wanting"
+            notes.append(f"{fused}: fused in this folder, and not in its tables, {why}")
+    return notes
+
+
+def unfused_notes(run: Path, wanted: Sequence[tuple[str, str]]) -> list[str]:
+    """Which of a study's decision fusions, in its words, a folder cannot have, and why."""
+    pairs, fusions = recorded_pairs(run), recorded_fusions(run)
+    notes = []
+    for words in wanted:
+        found = [meant(each, pairs) for each in words]
+        asked = any(all(map(meant, words, zip(fusion))) for fusion in fusions)
+        if asked or not any(found):
+            continue
+        several = ", ".join("-".join(pair) for each in found if len(each) > 1 for pair in each)
+        absent = " and ".join(each for each, pair in zip(words, found, strict=True) if not pair)
+        why = f"{absent} is not in this folder yet" if absent else f"which of {several}? Name it"
+        notes.append(f"{'+'.join(words)}: a fusion of the study that is not made: {why}")
+    return notes
 
 
 def example_pictures(store: Store, cohort: CohortSettings, cells: int) -> list[GridPicture]:

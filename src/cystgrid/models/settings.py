@@ -153,13 +153,13 @@ class ModelSettings(Settings):
         return tuple(pair for pair in self.fusions if all(map(has, pair)))
 
     def _one_of(self, asked: str) -> Pair:
-        known = {":".join(pair): pair for pair in self.pairs()}
-        found = [pair for key, pair in known.items() if asked in (key, pair[0])]
+        known = self.pairs()
+        found = meant(asked, known)
         if len(found) != 1:
             raise SettingsError(
                 "models.fusions",
                 got=f"{asked}, which is {len(found)} of the models that are run",
-                expected=f"one of {', '.join(known)}",
+                expected=f"one of {', '.join(map(':'.join, known))}",
                 do="name the model, and its inputs where it has several",
             )
         return found[0]
@@ -287,6 +287,11 @@ class ModelSettings(Settings):
         if features is not None:
             features = features.model_copy(update={"file": moved(features.file)})
         return self.model_copy(update={"weights": weights, "features": features})
+
+
+def meant(asked: str, pairs: Iterable[Pair]) -> list[Pair]:
+    """Those of ``pairs`` that a fusion's ``model`` or ``model:inputs`` may mean."""
+    return [pair for pair in pairs if asked in (pair[0], ":".join(pair))]
 
 
 def _bytes_of(weights: str, architecture: str) -> str:

@@ -21,6 +21,8 @@ from cystgrid.training.selection import SMALLEST_PROBABILITY
 PLACE = ["outer_fold", "inner_fold", "patient"]
 Pair = tuple[str, str]
 """Model and inputs."""
+Fusion = tuple[Pair, Pair]
+"""The two whose answers are fused, the first of them with the weight that is learned."""
 
 
 def pair_of(name: str) -> Pair:

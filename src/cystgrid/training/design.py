@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +16,15 @@ from cystgrid.cohort.splits import (
     nested_splits,
     peer_folds,
 )
+from cystgrid.models.settings import meant
 from cystgrid.preparation.store import Store
 from cystgrid.provenance import refuse_other_kind
-from cystgrid.training.decision import Pair
+from cystgrid.training.decision import Fusion, Pair
 from cystgrid.training.job import PEER, Training, job_key
 from cystgrid.training.leakage import check_copies
 from cystgrid.training.member import channel_positions
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import CARD, compare, identity_of, run_card
+from cystgrid.training.run_card import CARD, compare, identity_of, recorded_pairs, run_card
 from cystgrid.training.sides import Sides
 from cystgrid.training.site import Site
 
@@ -41,6 +43,7 @@ class Design:
         splits: who trains, who selects, who is tested.
         pairs: models and inputs that are asked for.
         protocol: which trainings each of them has.
+        wanted: the study's decision fusions, in its words; also of models not asked for now.
     """
 
     run: Path
@@ -49,6 +52,7 @@ class Design:
     splits: Splits
     pairs: tuple[Pair, ...]
     protocol: Protocol
+    wanted: tuple[tuple[str, str], ...] = ()
 
     @property
     def threads(self) -> int:
@@ -57,7 +61,18 @@ class Design:
 
     def card(self, site: Site) -> dict[str, Any]:
         """What the run will say of itself."""
-        return run_card(self.store, self.recipe, self.splits, self.pairs, site)
+        fusions = self.fusions()
+        return run_card(self.store, self.recipe, self.splits, self.pairs, fusions, site)
+
+    def fusions(self) -> list[Fusion]:
+        """Decision fusions that are asked for, and the study's others of models in the folder."""
+        before = recorded_pairs(self.run) if (self.run / CARD).is_file() else []
+        found = list(self.recipe.models.fusion_pairs())
+        for words in self.wanted:
+            first, second = (meant(each, self.pairs) or meant(each, before) for each in words)
+            if len(first) == len(second) == 1:
+                found.append((first[0], second[0]))
+        return list(dict.fromkeys(found))
 
     def check(self, site: Site) -> None:
         """Refuse a folder that holds a run of other data, another recipe or another version.
@@ -98,6 +113,7 @@ def design(
     *,
     given: Splits | None = None,
     protocol: Protocol = "nested",
+    wanted: Sequence[tuple[str, str]] = (),
 ) -> Design:
     """Look at everything that could stop a cross-validation (see ``nested.cross_validate``)."""
     refuse_other_kind(run, CARD)
@@ -111,7 +127,7 @@ def design(
     splits = given or nested_splits(members, splitting)
     if splitting.copies == "refuse":
         check_copies(store.copies(), splits)
-    return Design(run, store, recipe, splits, pairs, protocol)
+    return Design(run, store, recipe, splits, pairs, protocol, tuple(wanted))
 
 
 def labelled_members(store: Store, cohort: CohortSettings) -> list[Member]:

@@ -18,13 +18,13 @@ from cystgrid.checksums import record_sums
 from cystgrid.cohort.splits import Splits, SplitSettings
 from cystgrid.provenance import write_json
 from cystgrid.training import outcome
-from cystgrid.training.decision import fuse, fused_name
+from cystgrid.training.decision import Fusion, fuse, fused_name
 from cystgrid.training.design import Design, Protocol, design
 from cystgrid.training.engine import Cluster, Engine, open_engine, run_jobs
 from cystgrid.training.job import Training, is_finished, run_training
 from cystgrid.training.keeping import Say, go_on
 from cystgrid.training.recipe import Recipe
-from cystgrid.training.run_card import CARD, SPLITS, recorded_pairs, settle
+from cystgrid.training.run_card import CARD, SPLITS, recorded_fusions, recorded_pairs, settle
 
 DECISIONS = "decision.json"
 """Of a run: the weights of its decision fusions, and the patients each was learned on."""
@@ -45,6 +45,7 @@ def cross_validate(
     *,
     given: Splits | None = None,
     protocol: Protocol = "nested",
+    wanted: Sequence[tuple[str, str]] = (),
     workers: int | None = None,
     cluster: Cluster | None = None,
     quiet: bool = False,
@@ -59,6 +60,8 @@ def cross_validate(
         splitting: outer folds.
         given: folds to take instead; patients that are in none of them play no part.
         protocol: ``peer`` adds, for each outer fold, one training that it selects itself.
+        wanted: the study's decision fusions, in its words; of models not asked for now too, which
+            the folder may have.
         workers: processes; None for as many as there are cores, 0 for this one.
         cluster: where the trainings run; None for this machine.
         quiet: no progress bar.
@@ -71,7 +74,9 @@ def cross_validate(
         StoreError: the folder holds a run of other data, another recipe or another version.
         CohortError: the cohort does not fit the study, or copies of a scan would be split apart.
     """
-    planned = design(prepared, run, recipe, splitting, given=given, protocol=protocol)
+    planned = design(
+        prepared, run, recipe, splitting, given=given, protocol=protocol, wanted=wanted
+    )
     with open_engine(cluster, workers, planned.threads) as engine:
         site = engine.site
         settle(run, planned.card(site), planned.splits)
@@ -81,7 +86,8 @@ def cross_validate(
     known = dict.fromkeys([*recorded_pairs(run), *planned.pairs])
     nested = [planned.nested(pair, site) for pair in known]
     peers = [planned.peers(pair, site) for pair in known]
-    path = write_outcome(planned, _whole(nested, done), _whole(peers, done))
+    fusions = recorded_fusions(run)
+    path = write_outcome(planned, _whole(nested, done), _whole(peers, done), fusions)
     record_sums(run, [run / name for name in KEPT if (run / name).is_file()])
     return path
 
@@ -111,15 +117,28 @@ def _run_missing(jobs: Sequence[Training], engine: Engine, quiet: bool, say: Say
 
 
 def write_outcome(
-    planned: Design, nested: Sequence[Training], peers: Sequence[Training] = ()
+    planned: Design,
+    nested: Sequence[Training],
+    peers: Sequence[Training],
+    fusions: Sequence[Fusion],
 ) -> Path:
-    """Write the run's tables of predictions from its finished trainings."""
+    """Write the run's tables of predictions from its finished trainings.
+
+    Args:
+        planned: the run.
+        nested: the trainings of every model that is whole.
+        peers: those of the published protocol.
+        fusions: decision fusions, of which those are made whose models are both there.
+
+    Returns:
+        Path of ``predictions.csv``.
+    """
     run, store, recipe = planned.run, planned.store, planned.recipe
     repeats = [fold.repeat for fold in planned.splits.outer]
     predictions = outcome.outer_predictions(nested)
     validations = outcome.inner_validations(nested)
     validations["label"] = outcome.labels(validations, store, recipe)
-    predictions, validations = _with_fusions(run, recipe, predictions, validations)
+    predictions, validations = _with_fusions(run, fusions, recipe.classes, predictions, validations)
     if peers:
         frame = outcome.outer_predictions(peers)
         outcome.write_predictions(frame, store, recipe, repeats, run / outcome.PEERS)
@@ -129,15 +148,22 @@ def write_outcome(
 
 
 def _with_fusions(
-    run: Path, recipe: Recipe, predictions: pd.DataFrame, validations: pd.DataFrame
+    run: Path,
+    fusions: Sequence[Fusion],
+    classes: Sequence[str],
+    predictions: pd.DataFrame,
+    validations: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add the decision fusions that the study asks for, and write down what they learned."""
+    """Add the fusions whose models are both there, and write down what they learned."""
     learned: dict[str, list[dict[str, Any]]] = {}
-    for first, second in recipe.models.fusion_pairs():
-        fused = fuse(first, second, predictions, validations, recipe.classes)
+    whole = set(zip(predictions["model"], predictions["inputs"], strict=True))
+    for first, second in (each for each in fusions if whole.issuperset(each)):
+        fused = fuse(first, second, predictions, validations, classes)
         predictions = pd.concat([predictions, fused[0]], ignore_index=True)
         validations = pd.concat([validations, fused[1]], ignore_index=True)
         learned["-".join(fused_name(first, second))] = [asdict(weight) for weight in fused[2]]
     if learned:
         write_json(run / DECISIONS, learned)
+    else:
+        (run / DECISIONS).unlink(missing_ok=True)  # of a fusion that is in no table any more
     return predictions, validations

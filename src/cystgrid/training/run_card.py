@@ -12,7 +12,7 @@ from cystgrid.differences import differences, sides
 from cystgrid.errors import StoreError, path_text
 from cystgrid.preparation.store import Store
 from cystgrid.sealing import read_sealed, write_sealed
-from cystgrid.training.decision import Pair, pair_of
+from cystgrid.training.decision import Fusion, Pair, pair_of
 from cystgrid.training.recipe import Recipe
 from cystgrid.training.site import Site
 
@@ -22,7 +22,12 @@ PLATFORM = "platform"
 
 
 def run_card(
-    store: Store, recipe: Recipe, splits: Splits, pairs: Sequence[Pair], site: Site
+    store: Store,
+    recipe: Recipe,
+    splits: Splits,
+    pairs: Sequence[Pair],
+    fusions: Sequence[Fusion],
+    site: Site,
 ) -> dict[str, Any]:
     """What a run of these settings on these data would be, as JSON.
 
@@ -36,6 +41,7 @@ def run_card(
         "device": site.device,
         "versions": site.versions,
         "models": {f"{m}-{inputs}": identity_of(recipe, m, inputs, site) for m, inputs in pairs},
+        "fusions": [["-".join(part) for part in fusion] for fusion in fusions],
     }
 
 
@@ -46,7 +52,7 @@ def identity_of(recipe: Recipe, model: str, inputs: str, site: Site) -> dict[str
 
 
 def compare(run: Path, card: dict[str, Any]) -> dict[str, Any]:
-    """The card with all models that the folder was asked for before; writes nothing.
+    """The card with all models and fusions the folder was asked for before; writes nothing.
 
     Raises:
         StoreError: the folder holds a run of other data, another recipe or another version; or what
@@ -59,7 +65,13 @@ def compare(run: Path, card: dict[str, Any]) -> dict[str, Any]:
     _refuse_other_data(old, card, path)
     _refuse_other_software(old, card, path)
     _refuse_other_recipe(old["models"], card["models"], path)
-    return {**card, "models": {**old["models"], **card["models"]}}
+    before = old.get("fusions", [])  # an older card has no word of them
+    added = [fusion for fusion in card["fusions"] if fusion not in before]
+    return {
+        **card,
+        "models": {**old["models"], **card["models"]},
+        "fusions": [*before, *added],
+    }
 
 
 def settle(run: Path, card: dict[str, Any], splits: Splits) -> None:
@@ -73,6 +85,12 @@ def settle(run: Path, card: dict[str, Any], splits: Splits) -> None:
 def recorded_pairs(run: Path) -> list[Pair]:
     """Models that this folder has been asked for before."""
     return [pair_of(name) for name in read_run_card(run)["models"]]
+
+
+def recorded_fusions(run: Path) -> list[Fusion]:
+    """Decision fusions that this folder has been asked for before; an older card names none."""
+    found = read_run_card(run).get("fusions", [])
+    return [(pair_of(first), pair_of(second)) for first, second in found]
 
 
 def read_run_card(run: Path) -> dict[str, Any]:
