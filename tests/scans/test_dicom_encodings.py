@@ -2,7 +2,9 @@
 
 import logging
 import re
+import threading
 import zlib
+from contextlib import nullcontext
 
 import gdcm
 import numpy as np
@@ -225,18 +227,28 @@ def test_fragments_that_lost_or_gained_bytes_are_refused(smooth, tmp_path, write
             read_scan(tmp_path)
 
 
-def test_a_decoder_that_warns_is_not_trusted(smooth, tmp_path, write_slices, monkeypatch):
+@pytest.mark.parametrize("other", [False, True], ids=["its own", "another's"])
+def test_a_decoder_that_warns_is_not_trusted(smooth, tmp_path, write_slices, monkeypatch, other):
+    """One that decodes another image in another thread may warn of that."""
     for path in write_slices(tmp_path, smooth):
         by_pydicom(JPEG2000Lossless)(path)
     decode = dicom_codecs.get_decoder(JPEG2000Lossless).iter_array
 
+    def warn():
+        logging.getLogger("openjpeg.decode").warning("a tile is cut short")
+
     def warning(*arguments, **options):
         for image in decode(*arguments, **options):
-            logging.getLogger("openjpeg.decode").warning("a tile is cut short")
+            if other:
+                thread = threading.Thread(target=warn)
+                thread.start()
+                thread.join()
+            else:
+                warn()
             yield image
 
     monkeypatch.setattr(dicom_codecs.get_decoder(JPEG2000Lossless), "iter_array", warning)
-    with pytest.raises(ScanError, match="damaged"):
+    with nullcontext() if other else pytest.raises(ScanError, match="damaged"):
         read_scan(tmp_path)
 
 

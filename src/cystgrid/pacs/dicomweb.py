@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +30,7 @@ from cystgrid.pacs.rows import (
     study_rows,
 )
 from cystgrid.pacs.settings import DicomWebSettings
+from cystgrid.quiet import quietly
 
 PAGE = 100
 """Studies, or instances, asked for at a time."""
@@ -150,8 +150,7 @@ class DicomWeb:
     def _spoken(self, what: str) -> Iterator[None]:
         """What goes wrong within, as an error of ours; text of the archive's is not repeated."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # pydicom's repeat values: the reader judges them
+            with quietly():  # pydicom's warnings repeat values: the reader judges them
                 yield
         except requests.HTTPError as error:
             raise _refusal(self.name, error.response.status_code, what) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pydicom.errors import InvalidDicomError
 
 from cystgrid.errors import CystgridError
 from cystgrid.pacs.rows import sound_uid, value_of
+from cystgrid.quiet import quietly
 
 MAKING_TIMES = frozenset(
     (
@@ -67,8 +67,7 @@ def same_object(one: bytes, other: bytes) -> bool:
     if one == other:
         return True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             first, second = (dcmread(io.BytesIO(each), force=True) for each in (one, other))
             return bool(_without_times(first) == _without_times(second))
     except Exception:  # whatever pydicom meets in a damaged object: then it is not known to be same
@@ -101,8 +100,7 @@ def _without_times(dataset: Dataset) -> Dataset:
 
 def _parsed(content: bytes, where: object, kind: type[CystgridError], **options: bool) -> Dataset:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             return dcmread(io.BytesIO(content), **options)
     except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, OSError) as error:
         raise kind(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pydicom import Dataset
 
 from cystgrid.errors import ArchiveError, UsageError
+from cystgrid.quiet import quietly
 
 MOST_INSTANCES = 100_000
 """Of one study. An archive that lists more repeats itself."""
@@ -28,8 +28,7 @@ def sound_uid(stated: object) -> str:
 def value_of(header: Dataset, keyword: str) -> Any:
     """An element's value; None where pydicom can make no sense of it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's repeat the value, a patient's id, say
+        with quietly():  # pydicom's warnings repeat the value, a patient's id, say
             return header.get(keyword)
     except Exception:  # it is decoded only now, and raises whatever it meets
         return None

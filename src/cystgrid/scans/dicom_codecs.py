@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import warnings
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -15,6 +15,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, RLELossless
 
 from cystgrid.errors import ScanError
+from cystgrid.quiet import quietly
 from cystgrid.scans.dicom_codestream import CodedSize, jpeg_2000_size, jpeg_size
 from cystgrid.scans.dicom_pixel_description import PixelDescription
 from cystgrid.scans.dicom_rle import check_segments
@@ -103,14 +104,14 @@ def _by_library(
 
 
 class _Listener(logging.Handler):
-    """Keeps count of warnings."""
+    """Keeps count of warnings of the thread that made it: others decode other images."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.heard = 0
+        self.thread, self.heard = threading.get_ident(), 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard += 1
+        self.heard += record.thread == self.thread
 
 
 @contextmanager
@@ -120,8 +121,7 @@ def _listening() -> Iterator[_Listener]:
     for logger in DECODER_LOGGERS:
         logger.addHandler(listener)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             yield listener
     finally:
         for logger in DECODER_LOGGERS:

@@ -7,7 +7,6 @@ elements too: a damaged tag or length cannot hide an element, or shift pixels, u
 from __future__ import annotations
 
 import struct
-import warnings
 from io import SEEK_CUR, SEEK_END
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +16,7 @@ from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
 from cystgrid.errors import ScanError, path_text
+from cystgrid.quiet import quietly
 from cystgrid.scans.dicom_nesting import LONG_KINDS, SHORT_KINDS, Nesting
 from cystgrid.scans.dicom_tags import EXPORT_AGAIN, at_tag, cannot_be_parsed, element_name
 
@@ -161,8 +161,7 @@ def parsed(
         ScanError: they do not hold together.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             found = data_element_generator(
                 stream, implicit, little, stop_when=walk, specific_tags=tags
             )

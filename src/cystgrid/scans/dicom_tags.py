@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from cystgrid.errors import ScanError, path_text
+from cystgrid.quiet import quietly
 
 UID_TEXT = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)+")
 NUMBERS_AS_TEXT, CODES = ("DS", "IS"), ("CS", "UI")
@@ -84,8 +84,7 @@ def value(dataset: Dataset, keyword: str, path: Path) -> Any:
     if dataset.get_item(tag, keep_deferred=True) is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             found = dataset[tag].value
     except Exception as error:
         raise ScanError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydicom.uid import SegmentationStorage
 
 from cystgrid.errors import CystgridError, ScanError
 from cystgrid.outputs.dicom.making import MAKER, volume_of
+from cystgrid.quiet import quietly
 from cystgrid.scans.nifti import write_nifti
 
 HEADER = ["SOPClassUID", "Manufacturer", "FrameOfReferenceUID", "SegmentSequence"]
@@ -76,6 +76,5 @@ def write_mask(path: Path, numbers: Sequence[int], mask: Path) -> None:
 
 
 def _header(path: Path) -> Dataset:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         return dcmread(path, stop_before_pixels=True, specific_tags=HEADER)
