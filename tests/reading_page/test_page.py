@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread, dcmwrite
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless
 
 from cystgrid.page.settings import PageSettings
 from cystgrid.predicting import run_predict, single_patient
@@ -153,6 +155,28 @@ def test_nothing_that_can_be_read_is_told_plainly_and_leaves_nothing(page, tmp_p
     assert "Jane" not in answer.text
     assert page.get("/api/studies").json() == []
     assert [path.name for path in (tmp_path / "studies").iterdir() if path.is_dir()] == []
+
+
+def test_a_study_whose_scan_cannot_be_decoded_may_be_read_by_the_other_or_removed(
+    page, world, tmp_path
+):
+    for path in sorted((scans(world) / "t2").rglob("*.dcm")):
+        one = dcmread(path)
+        one.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        one.PixelData = encapsulate([b"no image at all " * 8])
+        dcmwrite(tmp_path / path.name, one)
+    job = give(page, scans(world) / "t1", tmp_path)
+    text = page.get(f"/studies/{job}").text
+    assert "cannot be decoded" in text
+    assert 'id="planes"' not in text
+    assert f'action="/studies/{job}/delete"' in text
+    other = page.get(f"/studies/{job}", params={"change": 1, "t2": ""})
+    assert 'id="planes"' in other.text
+    standing = read(page, job)
+    assert (standing["state"], "cannot be decoded" in standing["error"]) == ("failed", True)
+    assert "cannot be decoded" in page.get(f"/studies/{job}").text
+    page.post(f"/studies/{job}/delete", data={"sure": "yes"})
+    assert page.get("/api/studies").json() == []
 
 
 def test_a_box_beside_the_scan_fails_by_name_and_may_be_corrected(page, world):

@@ -10,9 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from cystgrid.errors import CystgridError
 from cystgrid.page.address import JobId, SeriesKey
 from cystgrid.page.jobs import Job, State
 from cystgrid.page.pictures import frame_of
+from cystgrid.page.planes import Frame
 from cystgrid.page.proposal import proposed_box
 from cystgrid.page.receiving import receive_study
 from cystgrid.page.rendering import has_viewer, render
@@ -162,19 +164,30 @@ def _choice_page(site: Site, job: Job, held: Study, taken: Mapping[str, str | No
     ground = keys[reference_of(keys)] if keys else next(
         (one.key for one in held.series if one.usable), ""
     )  # fmt: skip
-    frame = frame_of(site.reference(job.id, ground))
+    frame, fault = _frame(site, job, ground)
     masks = [one for one in held.series if one.usable and one.can_be_mask]
-    proposed = proposed_box(frame)
-    box = asked.box.split(",") if asked.box else proposed.split(",")
+    proposed = proposed_box(frame) if frame else ""
+    box = (asked.box or proposed or "," * (len(EDGES) - 1)).split(",")
     values: dict[str, Any] = {
         "job": job, "study": held, "chosen": chosen, "ground": ground, "asked": asked,
         "proposed": proposed, "masks": masks,
-        "box": dict(zip(EDGES, box, strict=True)), "frame": frame,
+        "box": dict(zip(EDGES, box, strict=True)), "frame": frame, "fault": fault,
         "modalities": preparation.modalities, "preparation": preparation,
         "methods": site.model.methods,
         "usual": asked.methods or site.model.usual_methods,
     }  # fmt: skip
     return render("choice.html.j2", **values)
+
+
+def _frame(site: Site, job: Job, key: str) -> tuple[Frame | None, str]:
+    """Of the scan that the box is drawn on; or why it cannot be shown.
+
+    The page is made all the same: another scan may be chosen on it, or the study removed.
+    """
+    try:
+        return frame_of(site.reference(job.id, key)), ""
+    except CystgridError as error:
+        return None, str(error.naming(lambda _: "file"))
 
 
 def _result_page(site: Site, job: Job, held: Study, sent: str) -> str:
