@@ -284,14 +284,39 @@ def test_a_restart_in_the_middle_reads_to_the_same_answer(done, world, tmp_path,
     assert found["probabilities"] == expected
 
 
-def test_nifti_files_and_a_mask_are_found_by_their_names(page, world, tmp_path):
+def give_nifti(page, world, folder):
+    """A study without a name: two scans and a mask; its id."""
     place = world / "phantoms"
+    folder.mkdir()
     for name, path in (("T1.nii.gz", place / "scans/P001/t1.nii.gz"),
                        ("t2.nii.gz", place / "scans/P001/t2.nii.gz"),
                        ("mask.nii.gz", place / "truth/P001/pancreas.nii.gz")):  # fmt: skip
-        (tmp_path / "nifti").mkdir(exist_ok=True)
-        (tmp_path / "nifti" / name).write_bytes(path.read_bytes())
-    job = give(page, tmp_path / "nifti")
+        (folder / name).write_bytes(path.read_bytes())
+    return give(page, folder)
+
+
+def test_a_name_is_kept_with_what_is_granted_alone(page, world, tmp_path):
+    one, two = [give_nifti(page, world, tmp_path / name) for name in ("one", "two")]
+
+    def ask(job, name, **asked):
+        found = page.get(f"/api/studies/{job}/series").json()
+        fields = {"region": "mask", **{name: found[name] for name in ("t1", "t2", "mask")}}
+        told = page.post(f"/studies/{job}/run", data={**fields, "patient": name, **asked})
+        return told.status_code, page.get(f"/api/studies/{job}/series").json()["patient"]
+
+    assert ask(one, "A slip", mask="n9") == (400, "")
+    assert ask(one, "A slip", methods="magic") == (422, "")
+    with held(world / "model"):
+        assert ask(one, "Somebody") == (200, "Somebody")
+        wait_for(page, one, "running")
+        page.app.state.site.jobs.queue(two, "key", {})  # by another, a moment before
+        assert ask(two, "Somebody") == (409, "")
+    wait_for(page, one, "done")
+    wait_for(page, two, "failed", "done")
+
+
+def test_nifti_files_and_a_mask_are_found_by_their_names(page, world, tmp_path):
+    job = give_nifti(page, world, tmp_path / "nifti")
     held = page.get(f"/api/studies/{job}/series").json()
     names = {one["key"]: one["description"] for one in held["series"]}
     assert names[held["t1"]] == "T1.nii.gz"

@@ -125,10 +125,8 @@ class Site:
         found, place = self.job(job), self.jobs.place(job)
         self._refuse_long()
         study = read_study(place)
-        key = found.patient_key
-        if patient and not study.patient:
-            key = digest(["typed", patient])
-            write_study(study.model_copy(update={"patient": patient, "patient_key": key}), place)
+        typed = bool(patient and not study.patient)
+        key = digest(["typed", patient]) if typed else found.patient_key
         preparation = self.model.preparation
         asked = asked_patient(request, study, place, key, preparation.modalities)
         check_complete(asked, preparation)
@@ -139,6 +137,8 @@ class Site:
         if not self.jobs.queue(job, key, request.model_dump(mode="json"), most):
             self._refuse_long()
             raise HTTPException(409, "This study is being read already.")
+        if typed:
+            write_study(study.model_copy(update={"patient": patient, "patient_key": key}), place)
         self.worker.wake()
 
     def _refuse_long(self) -> None:
