@@ -64,3 +64,16 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """A command that is not told how many worker processes to begin begins none.
+
+    For tests of what many commands say and write: to begin workers is most of the time they take,
+    and a core that is free has another test.
+    """
+    for module in ("processes", "planning", "training.engine"):
+        monkeypatch.setattr(
+            f"cystgrid.{module}.worker_count", lambda wanted, threads=1: wanted or 0
+        )

@@ -1,8 +1,9 @@
 """The manual's code blocks run, page after page, in one folder: what a reader types works.
 
 A fenced block is run: ``sh`` as commands, ``python`` as a program, ``toml`` with a title is that
-file. Phantoms are coarser than the reader's, and nothing else is. What needs another's machine is
-indented or ``text``, and is not run.
+file. Phantoms are coarser than the reader's, and work is done in this process, for other tests run
+beside it; nothing else differs. What needs another's machine is indented or ``text``, and is not
+run.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ ELSEWHERE = {
 }
 """Pages whose blocks another test runs."""
 
-COARSE = 3.0
+COARSE = 4.0
 """The reader's phantoms with pixels so much larger: made and prepared in less time."""
 
 CLASSES = {"normal": 0, "low": 1, "high": 2}
@@ -85,7 +86,7 @@ def run(language, title, text):
             assert done.exit_code == 0, (line, done.output)
 
 
-def test_what_a_reader_types_works(tmp_path, monkeypatch, record_property):
+def test_what_a_reader_types_works(tmp_path, monkeypatch, no_workers, record_property):
     coarse = functools.partial(phantom.write_phantom_cohort, reduction=COARSE)
     monkeypatch.setattr(phantom, "write_phantom_cohort", coarse)
     monkeypatch.chdir(tmp_path)

@@ -47,7 +47,7 @@ def test_every_verb_is_shown():
     assert {"cohort", "prepare", "crossval", "tables", "train", "predict", "explain"} <= verbs
 
 
-def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
+def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch, no_workers):
     write_phantom_cohort(tmp_path, patients=9, seed=8, reduction=4.0)
     write_phantom_cohort(tmp_path / "new", patients=1, seed=9, reduction=4.0, image_format="dicom")
     for name in ("T1", "T2"):
