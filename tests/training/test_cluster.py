@@ -32,6 +32,9 @@ from cystgrid.training.cluster.connection import connected  # noqa: E402
 from training import doomed_node  # noqa: E402
 
 SPLITS = SplitSettings(folds=3, turns=1)
+SMALL = "timm:test_vit"
+"""timm's smallest transformer: what is trained matters less here than where."""
+
 OWN_FOLDER = Path("/proc/self/cwd")
 """Another folder in every process: what lies there is seen by nobody else."""
 
@@ -67,7 +70,7 @@ def recipe(tmp_path_factory):
     rows = [f"p{n:02},{n % 3 + n / 100},{n % 5}" for n in range(18)]
     table.write_text("\n".join(["patient,size,age", *rows]) + "\n")
     features = {"file": str(table), "columns": ("size", "age")}
-    return make_recipe(names=("resnet18", "features-forest"), models={"features": features})
+    return make_recipe(names=(SMALL, "features-boosting"), models={"features": features})
 
 
 def run(prepared, folder, recipe, cluster=None):
@@ -151,7 +154,7 @@ def test_a_lost_node_costs_only_its_running_trainings(
     monkeypatch.setattr(engine, "progress_bar", bar)
     remover = threading.Thread(target=remove, daemon=True)
     remover.start()
-    path = run(prepared, tmp_path, make_recipe(), cluster[0])
+    path = run(prepared, tmp_path, make_recipe((SMALL,)), cluster[0])
     remover.join()
     rows = alone["predictions.csv"].decode().splitlines()
     assert path.read_text().splitlines() == [r for r in rows if not r.startswith("features")]
@@ -203,8 +206,8 @@ def test_a_deployable_model_is_the_same(prepared, cluster, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     settings = DeploySettings(folds=3, members=2)
     here, there = (tmp_path / "here", OWN_FOLDER / "there")
-    train_model(prepared, here, make_recipe(), settings, workers=0, quiet=True)
-    train_model(prepared, there, make_recipe(), settings, cluster=cluster[0], quiet=True)
+    train_model(prepared, here, make_recipe((SMALL,)), settings, workers=0, quiet=True)
+    train_model(prepared, there, make_recipe((SMALL,)), settings, cluster=cluster[0], quiet=True)
     assert files_of(tmp_path / "there") == files_of(here)
 
 
