@@ -11,6 +11,14 @@ REAL_DATA = "CYSTGRID_REAL_DATA"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Tests run side by side, one process a core (``make test``): more threads only wait."""
 
+LONGEST = ("proofs/test_null.py", "test_manual.py", "faults/test_faults.py", "test_readme.py")
+"""Files with tests of a minute and more."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: what is begun last is short, and all processes end at about one time."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def real_data():
