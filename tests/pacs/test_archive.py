@@ -54,6 +54,23 @@ def test_what_is_sent_is_found_and_fetched_byte_for_byte(archive, orthanc, tmp_p
         assert dcmread(path).file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
 
+def test_a_fetch_ends_where_it_becomes_too_heavy(archive, tmp_path):
+    study = write_study(tmp_path / "here")
+    archive.send([tmp_path / "here"])
+    weighed = []
+
+    def weigh(size):
+        weighed.append(size)
+        if len(weighed) == 3:
+            raise ScanError("study", got="3 instances", expected="2", do="leave it")
+
+    with pytest.raises(ScanError, match="got 3 instances"):
+        archive.fetch(study, tmp_path / "fetched", weigh=weigh)
+    written = [path.stat().st_size for path in (tmp_path / "fetched").rglob("*.dcm")]
+    assert sorted(written) == sorted(weighed[:2])
+    assert not (tmp_path / "fetched" / study).exists()
+
+
 def test_sending_twice_stores_once(archive, orthanc, tmp_path):
     write_study(tmp_path / "here")
     first = archive.send([tmp_path / "here"])

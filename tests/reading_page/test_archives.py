@@ -54,15 +54,26 @@ def test_a_study_is_taken_read_and_its_results_are_sent_once(page_of, world, tmp
     assert dropped["probabilities"] == found["probabilities"]
 
 
-def test_a_study_that_is_too_large_or_unknown_leaves_nothing(page_of, tmp_path):
+BOUNDS = {"at most 3": {"max_files": 3}, "over 100,000 bytes": {"max_unpacked_bytes": 100_000}}
+
+
+@pytest.mark.parametrize("told", BOUNDS)
+def test_a_study_that_is_too_large_or_unknown_leaves_nothing(page_of, tmp_path, told):
     _, make = page_of
-    with make(PageSettings(max_files=3)) as client:
+    with make(PageSettings(**BOUNDS[told])) as client:
         large = client.post("/archive", data={"study": study_of(client)})
-        assert (large.status_code, "at most 3" in large.text) == (400, True)
+        assert (large.status_code, told in large.text) == (400, True)
         unknown = client.post("/archive", data={"study": "1.2.3"})
         assert unknown.status_code == 400
-        assert client.post("/archive", data={"study": "../../x"}).status_code == 400
         assert [path for path in (tmp_path / "studies").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("study", ["../../x", "1.2/../3", "", "1" * 65])
+def test_nothing_but_a_uid_is_asked_for(page_of, monkeypatch, study):
+    archive, make = page_of
+    monkeypatch.setattr(archive.connection, "instances", lambda uid: pytest.fail(f"{uid!r} asked"))
+    with make() as client:
+        assert client.post("/archive", data={"study": study}).status_code in (400, 422)
 
 
 def test_an_archive_that_is_down_is_told_in_a_sentence(page_of, orthanc):  # noqa: F811

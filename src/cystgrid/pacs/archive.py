@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cystgrid.extras import require
 from cystgrid.pacs.connection import Connection
-from cystgrid.pacs.fetching import Fetch
+from cystgrid.pacs.fetching import Fetch, Weigh
 from cystgrid.pacs.patience import Patience, Sleep, patiently
 from cystgrid.pacs.rows import InstanceRow, Odd, Query, StudyRow, asked_uid, refuse
 from cystgrid.pacs.sending import SendReport, send
@@ -61,16 +61,29 @@ class Archive:
             lambda: self.connection.instances(study_uid), self.patience, sleep=self.sleep
         )
 
-    def fetch(self, study_uid: str, folder: Path, advance: Advance = lambda count: None) -> Path:
+    def fetch(
+        self,
+        study_uid: str,
+        folder: Path,
+        advance: Advance = lambda count: None,
+        weigh: Weigh = lambda size: None,
+    ) -> Path:
         """Fetch a study as ``folder/<study>/<series>/<instance>.dcm``; returns ``folder/<study>``.
 
         A fetch that was cut short goes on where it was; a folder of that name is a whole study.
+
+        Args:
+            study_uid: which.
+            folder: of studies.
+            advance: told of each instance that came.
+            weigh: told of the bytes of each instance before it is written; what it raises ends the
+                fetch.
 
         Raises:
             UsageError: no UID.
             ArchiveError: as ``Fetch.fetch``.
         """
-        fetch = Fetch(self.connection, self.patience, self.sleep)
+        fetch = Fetch(self.connection, self.patience, self.sleep, weigh)
         return fetch.fetch(asked_uid(study_uid, "StudyInstanceUID"), folder, advance)
 
     def send(self, paths: Sequence[Path], advance: Advance = lambda count: None) -> SendReport:

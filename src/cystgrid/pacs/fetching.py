@@ -13,6 +13,9 @@ from cystgrid.pacs.patience import Patience, Sleep, patiently
 from cystgrid.pacs.rows import InstanceRow
 from cystgrid.provenance import write_bytes
 
+Weigh = Callable[[int], None]
+"""Told of bytes that came; may raise."""
+
 
 @dataclass(frozen=True)
 class Fetch:
@@ -22,11 +25,13 @@ class Fetch:
         connection: to the archive.
         patience: how long it is tried.
         sleep: waits.
+        weigh: told of the bytes of each instance before it is written; may raise.
     """
 
     connection: Connection
     patience: Patience
     sleep: Sleep
+    weigh: Weigh = lambda size: None
 
     def fetch(self, study_uid: str, folder: Path, advance: Callable[[int], None]) -> Path:
         """Fetch it as ``folder/<study>/<series>/<instance>.dcm``; go on where a fetch ended.
@@ -92,6 +97,7 @@ class Fetch:
                     do="have the archive's administrator look at this study",
                 )
             if not _file(part, row).exists():
+                self.weigh(len(content))
                 write_bytes(_file(part, row), content)
                 advance(1)
 

@@ -200,7 +200,7 @@ class InstanceRow:
             ArchiveError: a UID is missing.
         """
         uid = sound_uid(value_of(answer, "SOPInstanceUID"))
-        series_uid = series_uid or sound_uid(value_of(answer, "SeriesInstanceUID"))
+        series_uid = sound_uid(series_uid) or sound_uid(value_of(answer, "SeriesInstanceUID"))
         if not uid or not series_uid:
             raise _no_uid(where, "an instance", "SOPInstanceUID and SeriesInstanceUID")
         return cls(series_uid, uid, sound_uid(value_of(answer, "SOPClassUID")))

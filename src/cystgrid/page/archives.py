@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 
 from cystgrid.errors import ScanError
 from cystgrid.pacs.archive import Archive
+from cystgrid.pacs.fetching import Weigh
 from cystgrid.pacs.rows import Query as StudyQuery
+from cystgrid.pacs.rows import asked_uid
 from cystgrid.page.address import JobId
 from cystgrid.page.rendering import render
 from cystgrid.page.site import Site, site_of
@@ -39,12 +41,12 @@ def look(
 def take(http: Request, study: Annotated[str, Form()]) -> RedirectResponse:
     """Fetch a study, whole, and look through it."""
     site = site_of(http)
-    archive = _archive(site)
+    archive, uid = _archive(site), asked_uid(study, "study")
     site.refuse_full()
     job, folder = site.jobs.begin()
     try:
-        _refuse_large(site, archive, study)
-        archive.fetch(study, folder / FILES)
+        _refuse_many(site, archive, uid)
+        archive.fetch(uid, folder / FILES, weigh=_bound(site.settings.max_unpacked_bytes))
         site.add(job, folder, {})
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +75,7 @@ def _archive(site: Site) -> Archive:
     return site.archive
 
 
-def _refuse_large(site: Site, archive: Archive, study: str) -> None:
+def _refuse_many(site: Site, archive: Archive, study: str) -> None:
     """The same bound as for an upload.
 
     Raises:
@@ -81,7 +83,25 @@ def _refuse_large(site: Site, archive: Archive, study: str) -> None:
     """
     rows, most = archive.instances(study), site.settings.max_files
     if len(rows) > most:
-        raise ScanError(
-            "study", got=f"a study of {len(rows)} instances", expected=f"at most {most}",
-            do="raise max_files in the page's settings",
-        )  # fmt: skip
+        raise _too_large(f"{len(rows)} instances", f"{most}", "max_files")
+
+
+def _bound(most: int) -> Weigh:
+    """The same bound as for an upload, of bytes on disk; what an archive lists states none."""
+    came = 0
+
+    def weigh(size: int) -> None:
+        nonlocal came
+        came += size
+        if came > most:
+            told = f"{most:,} bytes"
+            raise _too_large(f"over {told}", told, "max_unpacked_bytes")
+
+    return weigh
+
+
+def _too_large(got: str, most: str, setting: str) -> ScanError:
+    return ScanError(
+        "study", got=f"a study of {got}", expected=f"at most {most}",
+        do=f"raise {setting} in the page's settings",
+    )  # fmt: skip

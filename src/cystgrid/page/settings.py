@@ -13,7 +13,7 @@ class PageSettings(Settings):
     Attributes:
         max_upload_bytes: bytes of one request's body, counted as they come.
         max_files: files of one study, those in an archive included.
-        max_unpacked_bytes: bytes of one study on disk, after unpacking.
+        max_unpacked_bytes: bytes of one study on disk, unpacked or taken from an archive.
         max_waiting: studies that wait to be read.
         max_prepared_bytes: bytes of one request with a prepared patient.
         max_prepared_waiting: prepared patients that wait to be graded.
