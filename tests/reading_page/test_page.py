@@ -315,6 +315,30 @@ def test_a_name_is_kept_with_what_is_granted_alone(page, world, tmp_path):
     wait_for(page, two, "failed", "done")
 
 
+def test_what_a_killed_page_left_of_a_study_goes_with_the_next_start_and_nothing_else(
+    world, tmp_path, monkeypatch
+):
+    place = tmp_path / "s"
+    with opened(world / "model", place) as first:
+        kept, removed = give(first, scans(world)), give(first, scans(world, "P002"))
+        _, taken_in = first.app.state.site.jobs.begin()  # as in the middle of an upload
+        (taken_in / "files").mkdir()
+        (taken_in / "files/000001").write_text("half a scan")
+        monkeypatch.setattr("shutil.rmtree", lambda *_, **__: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            first.app.state.site.jobs.delete(removed)
+        monkeypatch.undo()
+    for name in ("0123456789abcdef", "notes"):  # of somebody else
+        (place / name).mkdir()
+        (place / name / "scan").write_text("x")
+    assert {path.name for path in place.iterdir()} >= {taken_in.name, removed}
+    with opened(world / "model", place) as second:
+        assert [one["id"] for one in second.get("/api/studies").json()] == [kept]
+    there = {path.name for path in place.iterdir() if path.is_dir()}
+    assert there == {kept, "0123456789abcdef", "notes"}
+    assert (place / kept / "files").is_dir()
+
+
 def test_nifti_files_and_a_mask_are_found_by_their_names(page, world, tmp_path):
     job = give_nifti(page, world, tmp_path / "nifti")
     held = page.get(f"/api/studies/{job}/series").json()

@@ -53,6 +53,7 @@ def page_app(
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(jobs.sweep)
         site.worker.start()
         yield
         await run_in_threadpool(site.worker.stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -49,7 +48,7 @@ def take(http: Request, study: Annotated[str, Form()]) -> RedirectResponse:
         archive.fetch(uid, folder / FILES, weigh=_bound(site.settings.max_unpacked_bytes))
         site.add(job, folder, {})
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        site.jobs.forget(job)
         raise
     return RedirectResponse(f"/studies/{job}", SEE_OTHER)
 

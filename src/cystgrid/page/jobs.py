@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import sqlite3
@@ -18,6 +19,8 @@ from typing import Any
 
 from cystgrid.errors import StoreError
 
+log = logging.getLogger(__name__)
+
 DATABASE = "studies.sqlite"
 FOLDER_MODE = 0o700
 """Images of patients are for whoever started the page."""
@@ -29,6 +32,9 @@ CREATE TABLE IF NOT EXISTS jobs (
   DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, request TEXT NOT NULL DEFAULT '{}',
   error TEXT NOT NULL DEFAULT '')
 """
+
+LOOSE_SCHEMA = "CREATE TABLE IF NOT EXISTS loose (id TEXT PRIMARY KEY)"
+"""Folders of ours that are no study: still being taken in, or removed and perhaps not gone yet."""
 
 
 class State(StrEnum):
@@ -95,6 +101,7 @@ class Jobs:
         with self._open() as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(SCHEMA)
+            database.execute(LOOSE_SCHEMA)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -112,10 +119,30 @@ class Jobs:
         return self.folder / job
 
     def begin(self) -> tuple[str, Path]:
-        """A new id and its empty folder; no row yet."""
+        """A new id and its empty folder; no study until it is added."""
         job = secrets.token_hex(8)
+        with self._open() as database:
+            database.execute("INSERT INTO loose VALUES (?)", (job,))
         self.place(job).mkdir(mode=FOLDER_MODE)
         return job, self.place(job)
+
+    def forget(self, job: str) -> None:
+        """Remove the folder of what was begun and not added; what stays is removed by ``sweep``."""
+        shutil.rmtree(self.place(job), ignore_errors=True)
+        if self.place(job).exists():
+            log.error("study %s: its folder cannot be removed now", job)
+        else:
+            self._gone(job)
+
+    def sweep(self) -> None:
+        """Remove what a page that was killed had begun to take in or to remove, and nothing else.
+
+        Not while studies are being taken in.
+        """
+        with self._open() as database:
+            loose = database.execute("SELECT id FROM loose").fetchall()
+        for (job,) in loose:
+            self.forget(job)
 
     def add(self, job: str, patient_key: str) -> None:
         """A study that was uploaded."""
@@ -124,6 +151,7 @@ class Jobs:
                 "INSERT INTO jobs (id, state, patient_key, created) VALUES (?, ?, ?, ?)",
                 (job, State.NEW, patient_key, time.time()),
             )
+            database.execute("DELETE FROM loose WHERE id = ?", (job,))
 
     def get(self, job: str) -> Job | None:
         """One study, or None."""
@@ -230,13 +258,21 @@ class Jobs:
             gone = database.execute(
                 f"DELETE FROM jobs WHERE id = ? AND state NOT IN ({_marks(BUSY)})", (job, *BUSY)
             )
+            if gone.rowcount == 1:
+                database.execute("INSERT INTO loose VALUES (?)", (job,))
         if gone.rowcount == 1:  # nobody can ask for it any more
             shutil.rmtree(self.place(job))
+            self._gone(job)
         elif self.get(job) is not None:
             raise StoreError(
                 "study", got="one that is being read", expected="one that is not",
                 do="cancel it first",
             )  # fmt: skip
+
+    def _gone(self, job: str) -> None:
+        """Its folder is."""
+        with self._open() as database:
+            database.execute("DELETE FROM loose WHERE id = ?", (job,))
 
     def _move(self, job: str, before: tuple[State, ...], after: State, **columns: Any) -> bool:
         """From one of some states to another, or not at all; names of columns are ours."""

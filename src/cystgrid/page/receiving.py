@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -68,10 +66,6 @@ def _keep(site: Site, sent: list[tuple[str, BinaryIO]]) -> str:
             unpacking.take(name, stream)
         site.add(job, folder, unpacking.names)
     except BaseException:
-        _forget(folder)
+        site.jobs.forget(job)
         raise
     return job
-
-
-def _forget(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
