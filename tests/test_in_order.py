@@ -1,6 +1,7 @@
 """Work given to processes comes back in order, is not piled up, and fails as it would here."""
 
 import os
+import threading
 import time
 
 import pytest
@@ -72,5 +73,15 @@ def test_leaving_early_ends_the_workers(monkeypatch):
     with in_order(slow_first, ITEMS, 1) as found:
         assert next(found) == 0
     (pool,) = pools
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(RuntimeError, match=r"shutdown|not usable"):
         pool.submit(slow_first, 1)
+
+
+@pytest.mark.parametrize("last", [0, 1, 5])
+def test_when_it_is_left_no_thread_of_the_pool_s_is_at_work(last):
+    """Such a thread closes a pipe that Python writes to at exit: a traceback beside ours."""
+    before = set(threading.enumerate())
+    with in_order(slow_first, ITEMS, 2) as found:
+        for _ in range(last):
+            next(found)
+    assert set(threading.enumerate()) <= before

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from cystgrid.errors import StoreError
 from cystgrid.interrupts import interrupts_held, leave_to_main
@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 
 AHEAD = 3
 """Items begun for each worker: enough that none waits for a slow one before it."""
+
+JOIN_SECONDS = 10.0
+"""For the thread of a pool whose workers were ended; it takes milliseconds."""
 
 RETRIES = 3
 """Times that items are given out again after a worker died (killed, or out of memory)."""
@@ -156,8 +159,11 @@ def _died() -> StoreError:
 
 
 def stop(pool: ProcessPoolExecutor) -> None:
-    """End a pool's workers now."""
+    """End a pool's workers now, and its thread: it closes a pipe that Python writes to at exit."""
     processes = list((pool._processes or {}).values())
+    thread = cast(threading.Thread | None, pool._executor_manager_thread)
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
         process.terminate()
+    if thread is not None:
+        thread.join(JOIN_SECONDS)
