@@ -202,7 +202,9 @@ def test_a_bug_costs_those_it_meets_and_the_rest_are_graded(monkeypatch, caplog)
 
 
 class Refused:
-    """A patient whose voxels cannot be had."""
+    """A patient whose voxels cannot be had, though both scans are said to be there."""
+
+    present = True, True
 
     @property
     def percentiles(self):
