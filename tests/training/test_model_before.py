@@ -42,6 +42,14 @@ def test_the_same_model_is_left_as_it_is_and_said_to_be(prepared, model, monkeyp
     assert said == [f"model {model}: finished, and the same as is asked for; left as it is"]
 
 
+def test_what_a_kill_left_beside_a_finished_model_is_taken_away(prepared, model):
+    before = contents(model)
+    for name in (".member-0.json", ".member-1.state.safetensors"):
+        (model / name).write_text("left when the model was just written")
+    train(prepared, model)
+    assert contents(model) == before
+
+
 @pytest.mark.parametrize(
     ("settings", "recipe", "named"),
     [
@@ -87,5 +95,5 @@ def test_who_cannot_be_seen_is_neither_learned_from_nor_graded(tmp_path):
     assert sum(card["training_patients"].values()) == len(card["training_patients_sha256"]) == 15
     store, taken = Store.open(prepared), load_model(tmp_path / "model")
     assert taken.probabilities([store.load("p01")]).shape == (1, 3)
-    with pytest.raises(ScanError, match="p00: got no scan but t2, expected t1"):
+    with pytest.raises(ScanError, match="t1: got nothing, expected a scan, as the model"):
         taken.probabilities([store.load("p01"), store.load("p00")])

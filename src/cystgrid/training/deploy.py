@@ -22,7 +22,7 @@ from cystgrid.sealing import read_sealed, write_sealed
 from cystgrid.training.checkpoint import read_checked
 from cystgrid.training.deployed import write_model
 from cystgrid.training.design import labelled_members
-from cystgrid.training.engine import Cluster, open_engine, run_jobs
+from cystgrid.training.engine import Cluster, Engine, open_engine, run_jobs
 from cystgrid.training.job import STATE
 from cystgrid.training.keeping import Keep, Say, go_on
 from cystgrid.training.leakage import check_inner_copies
@@ -112,26 +112,32 @@ def train_model(
     store = Store.open(prepared)
     with open_engine(cluster, workers, recipe.training_of(model).threads) as engine:
         made = made_by(store, recipe, settings, engine.site, calibrated=calibrate is not None)
-        if finished := finished_model(folder, made, say):
-            return finished
-        patients = _learned_from(store, recipe, inputs, say)
+        path = finished_model(folder, made, say)
+        patients = _learned_from(store, recipe, inputs)
         jobs = _member_jobs(store, patients, folder, recipe, settings, made)
-        if copies == "refuse":
-            check_inner_copies(store.copies(), [job.fold for job in jobs])
-        missing = [job for job in jobs if not _is_finished(job)]
-        go_on(missing, engine.site, say)
-        title = f"{len(missing)} of {len(jobs)} members"
-        run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
-    kept = [_read_record(job) for job in jobs]
-    path = write_model(
-        folder, store, patients, recipe, made,
-        [each["member"] for each in kept],
-        calibrate and calibrate(*_validation(kept)),
-    )  # fmt: skip
+        if path is None:
+            if copies == "refuse":
+                check_inner_copies(store.copies(), [job.fold for job in jobs])
+            _say_left_out(store, recipe, inputs, patients, say)
+            kept = _trained(jobs, engine, say, quiet=quiet)
+            learned = calibrate and calibrate(*_validation(kept))
+            records = [each["member"] for each in kept]
+            path = write_model(folder, store, patients, recipe, made, records, learned)
     for job in jobs:
-        job.record.unlink()
+        job.record.unlink(missing_ok=True)
         job.keep.forget()
     return path
+
+
+def _trained(
+    jobs: Sequence[_MemberJob], engine: Engine, say: Say, *, quiet: bool
+) -> list[dict[str, Any]]:
+    """What each member left behind; those that have not are trained."""
+    missing = [job for job in jobs if not _is_finished(job)]
+    go_on(missing, engine.site, say)
+    title = f"{len(missing)} of {len(jobs)} members"
+    run_jobs(missing, _run_member, engine, title=title, quiet=quiet)
+    return [_read_record(job) for job in jobs]
 
 
 def _validation(kept: Sequence[dict[str, Any]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -141,15 +147,14 @@ def _validation(kept: Sequence[dict[str, Any]]) -> tuple[NDArray[np.int64], NDAr
     return np.array(truth, dtype=np.int64), np.array(rows, dtype=np.float64)
 
 
-def _learned_from(store: Store, recipe: Recipe, inputs: str, say: Say) -> list[Member]:
-    """The labelled patients of whom there is a scan that the inputs use; the others are told of.
+def _learned_from(store: Store, recipe: Recipe, inputs: str) -> list[Member]:
+    """The labelled patients of whom there is a scan that the inputs use.
 
     Raises:
         CohortError: there is none.
     """
-    labelled = labelled_members(store, recipe.cohort)
     blind = Sides.of(store, inputs).blind
-    seen = [member for member in labelled if member.patient not in blind]
+    seen = [each for each in labelled_members(store, recipe.cohort) if each.patient not in blind]
     if not seen:
         raise CohortError(
             f"inputs {inputs}",
@@ -157,10 +162,16 @@ def _learned_from(store: Store, recipe: Recipe, inputs: str, say: Say) -> list[M
             expected="one at least",
             do="take inputs that more patients have",
         )
-    if left := len(labelled) - len(seen):
-        say(f"inputs {inputs}: {left} of {len(labelled)} labelled patients are left out: they have "
-            "no such scan")  # fmt: skip
     return seen
+
+
+def _say_left_out(
+    store: Store, recipe: Recipe, inputs: str, seen: Sequence[Member], say: Say
+) -> None:
+    labelled = len(labelled_members(store, recipe.cohort))
+    if left := labelled - len(seen):
+        say(f"inputs {inputs}: {left} of {labelled} labelled patients are left out: they have no "
+            "such scan")  # fmt: skip
 
 
 def _member_jobs(

@@ -74,12 +74,12 @@ class DeployedModel:
     def _refuse_unseen(self, patient: PreparedPatient) -> None:
         """Refuse a patient of whom it would see nothing: any answer would be of somebody else."""
         wanted, names = CHANNELS[self.inputs], self.preparation.modalities
-        there = [name for name, is_there in zip(names, patient.present, strict=True) if is_there]
-        if wanted and not set(wanted) & set(there):
+        there = {name for name, is_there in zip(names, patient.present, strict=True) if is_there}
+        if wanted and not there & set(wanted):
             raise ScanError(
-                f"patient {patient.patient}",
-                got=f"no scan but {' and '.join(there)}",
-                expected=f"{' or '.join(wanted)}, which this model sees",
+                " or ".join(wanted),
+                got="nothing",
+                expected="a scan, as the model sees no other",
                 do="give such a scan, or take a model of other inputs",
             )
 

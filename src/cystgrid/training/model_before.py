@@ -72,7 +72,7 @@ def finished_model(folder: Path, made: dict[str, Any], say: Say) -> Path | None:
         for record in card["members"]:
             read_checked(folder / record["weights"], record["sha256"])
     except StoreError as error:
-        say(f"model {folder}: {error.where}: {error.got}; its members are trained again")
+        say(f"{error.where}: {error.got}; the members are trained again")
         return None
     say(f"model {folder}: finished, and the same as is asked for; left as it is")
     return path
